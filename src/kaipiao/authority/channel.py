@@ -1,0 +1,193 @@
+"""The port to the far side. A channel transforms and classifies; it never retries and never stores.
+
+No method raises for what the network or the bureau did: that is an `Answer`. Whether sending again is safe is decided
+by its `outcome`, which comes from the phase reached (rule R3) or from the table of known answers (data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    NOT_SENT = "not_sent"  # no byte of the request left this machine
+    NOT_ACCEPTED = "not_accepted"  # answered, and surely not taken in (session, signature, rate limit, ...)
+    REJECTED = "rejected"  # taken in and refused for a reason of content
+    ALREADY_ACCEPTED = "already_accepted"  # a duplicate: evidence, not failure (R6)
+    IN_PROGRESS = "in_progress"
+    AMBIGUOUS = "ambiguous"  # sent without a believable answer: UNKNOWN (R4)
+    RETRY = "retry"  # the bureau's own fault; the same again, later
+    DELIVERY_ONLY = "delivery_only"  # the invoice is valid, only its delivery failed
+
+
+class Phase(StrEnum):
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    HANDSHAKE = "handshake"
+    WRITE = "write"
+    WAIT = "wait"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSpan:
+    """Seconds since the call began, real time. `end` is None for the phase in which it failed or was cut off."""
+
+    phase: Phase
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened on the wire. `bytes_sent`: bytes of this request that the kernel accepted (TLS records of
+    application data; handshake not counted). `reused`: a kept connection, so earlier phases are missing."""
+
+    reached: Phase
+    spans: tuple[PhaseSpan, ...]
+    bytes_sent: int
+    reused: bool
+    peer: str | None  # address:port
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """`code` and `message` are the bureau's own (or a stable cause such as `connect.refused`); `retry_after` in seconds."""
+
+    outcome: Outcome
+    value: T | None = None
+    code: str | None = None
+    message: str | None = None
+    retry_after: float | None = None
+    timeline: Timeline | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What issuing asks of a channel instead of which one it is. Durations in seconds of the platform's clock."""
+
+    number_first: bool
+    upload_batch: int  # invoices per call
+    segment_limit: int  # numbers per pull
+    settle: float  # longer than the far side's own limit (R4)
+    visibility: float  # how long the far side may hide what it holds (R4)
+    upload_window: float  # made → uploaded
+    result_window: float  # submitted → result can be polled
+    first_poll: float
+    poll_max: float
+    ask_spacing: float  # between two asks about one number
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    first: str
+    last: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStanding:
+    """CXSXED: the month's total, what is usable, its validity; `paused` = ztsxbz."""
+
+    total: Decimal
+    usable: Decimal
+    paused: bool
+    month: str
+    valid_from: datetime | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaGrant:
+    amount: Decimal
+    valid_from: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadItem:
+    """One frozen invoice to upload. `invoice` is the complete invoice as canonical JSON (`invoice.canonical`), `xml` and
+    `seal` the frozen document."""
+
+    number: str
+    made_at: datetime
+    invoice: bytes
+    xml: bytes
+    seal: bytes
+    key_id: str
+
+
+class ItemStatus(StrEnum):
+    CONFIRMED = "00"
+    PROCESSING = "01"
+    REJECTED = "02"
+    DUPLICATE = "03"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    number: str
+    status: ItemStatus
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the bureau holds under a number. `content_digest` is comparable with `Channel.content_digest` of ours."""
+
+    number: str
+    content_digest: bytes
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TaxpayerStanding:
+    """`may_issue` by business rule 4.7; `reason` names the field that forbids it."""
+
+    tax_number: str
+    name: str
+    status: str
+    may_issue: bool
+    reason: str | None
+
+
+class Channel(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    async def pull_numbers(self, taxpayer: str, quantity: int, serial: str) -> Answer[Segment]: ...
+    async def quota(self, taxpayer: str) -> Answer[QuotaStanding]: ...
+    async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]: ...
+    async def upload(self, taxpayer: str, items: Sequence[UploadItem], wire_id: str) -> Answer[str]:
+        """The value is the acceptance number (sllsh)."""
+        ...
+
+    async def poll(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]: ...
+    async def ask(self, taxpayer: str, number: str, made_at: datetime, total: Decimal, kind: str) -> Answer[Held | None]:
+        """Ask by our own number (FPZTXXCX, FPCY_NEW). OK with None: the bureau says it does not hold it."""
+        ...
+
+    def content_digest(self, item: UploadItem) -> bytes:
+        """SM3 over the tax-relevant content, as `Held.content_digest` has it."""
+        ...
+
+    async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]: ...
+    async def rates(self, taxpayer: str) -> Answer[list[Decimal]]: ...
+    async def health(self) -> Answer[None]:
+        """Is the far side there? A query, never an upload (R11)."""
+        ...
+
+    def serial(self) -> str:
+        """A fresh ywlsh for numbers and quota."""
+        ...
+
+    async def close(self) -> None: ...
