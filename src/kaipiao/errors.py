@@ -94,7 +94,10 @@ class OrderKeyMissing(InputRefused):
 
     code = "KP-INPUT-03"
     title = Text("缺少订单号", "The order key is missing")
-    next_step = Text("请填写字段 order，每笔订单一个，永不重复使用。", "Fill the field `order`, one for each sale, never used again.")
+    next_step = Text(
+        "请填写字段 order，每笔订单一个，永不重复使用。",
+        "Fill the field `order`, one for each sale, never used again.",
+    )
 
 
 class RulesBroken(InputRefused):
@@ -109,7 +112,10 @@ class OrderConflict(InputRefused):
 
     code = "KP-ORDER-01"
     title = Text("同一订单号已用于另一份内容", "This order key was used for other content")
-    next_step = Text("若是新订单请换订单号；若要更正已开发票请走红字流程。", "Use a new order key for a new sale; correct an issued invoice by a red letter.")
+    next_step = Text(
+        "若是新订单请换订单号；若要更正已开发票请走红字流程。",
+        "Use a new order key for a new sale; correct an issued invoice by a red letter.",
+    )
     resend = Resend.NO
     status = 409
 
@@ -145,13 +151,19 @@ class CannotIssue(KaipiaoError):
 class NumbersExhausted(CannotIssue):
     code = "KP-ISSUE-01"
     title = Text("号段已用完", "No numbers are left")
-    next_step = Text("税局恢复后系统自动领号，随后用同一订单号重试。", "Numbers are pulled as soon as the bureau answers; then send the same order key again.")
+    next_step = Text(
+        "税局恢复后系统自动领号，随后用同一订单号重试。",
+        "Numbers are pulled as soon as the bureau answers; then send the same order key again.",
+    )
 
 
 class QuotaExhausted(CannotIssue):
     code = "KP-ISSUE-02"
     title = Text("发票额度不足", "The invoice quota is used up")
-    next_step = Text("系统会自动下载额度；若本月总额度用完，请申请调整。", "Quota is downloaded by itself; if the month's total is used, apply for an adjustment.")
+    next_step = Text(
+        "系统会自动下载额度；若本月总额度用完，请申请调整。",
+        "Quota is downloaded by itself; if the month's total is used, apply for an adjustment.",
+    )
 
 
 class NotQualified(CannotIssue):
@@ -178,7 +190,10 @@ class OutcomeUnknown(KaipiaoError):
 
     code = "KP-LEDGER-01"
     title = Text("结果暂时未知", "The outcome is not known yet")
-    next_step = Text("请用同一订单号再次发送，系统保证不会重复开票。", "Send the same order key again: it is never issued twice.")
+    next_step = Text(
+        "请用同一订单号再次发送，系统保证不会重复开票。",
+        "Send the same order key again: it is never issued twice.",
+    )
     status = 503
 
 

@@ -26,7 +26,15 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.ISSUED, State.UPLOADING, State.CANCELLED, State.EXPIRED}),
     State.ISSUED: frozenset({State.UPLOADING, State.EXPIRED}),
     State.UPLOADING: frozenset(
-        {State.ISSUED, State.ACCEPTED, State.SUBMITTED, State.UNKNOWN, State.CONFIRMED, State.CONFLICT, State.REJECTED}
+        {
+            State.ISSUED,
+            State.ACCEPTED,
+            State.SUBMITTED,
+            State.UNKNOWN,
+            State.CONFIRMED,
+            State.CONFLICT,
+            State.REJECTED,
+        }
     ),
     State.SUBMITTED: frozenset({State.CONFIRMED, State.REJECTED, State.UNKNOWN, State.CONFLICT}),
     State.UNKNOWN: frozenset(

@@ -166,5 +166,7 @@ class Seller:
     bureau_code: str
     bureau_name: str
     tag: str
-    taxpayer_type: str = "1"  # 1 general, 2 small-scale, 3 re-registered small-scale, 4 tutored general, 5 natural person
+    taxpayer_type: str = (
+        "1"  # 1 general, 2 small-scale, 3 re-registered small-scale, 4 tutored general, 5 natural person
+    )
     drawer: str = ""

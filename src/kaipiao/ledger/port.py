@@ -16,7 +16,6 @@ from typing import Protocol
 
 from kaipiao.invoice.lifecycle import State
 
-
 # --- invoices -------------------------------------------------------------------------------------------------------
 
 
@@ -316,7 +315,9 @@ class Ledger(Protocol):
         held is given up (epoch raised). Returns how many."""
         ...
 
-    async def renew_blocks(self, node: str, epochs: Mapping[tuple[str, int], int], lease_seconds: float) -> set[tuple[str, int]]:
+    async def renew_blocks(
+        self, node: str, epochs: Mapping[tuple[str, int], int], lease_seconds: float
+    ) -> set[tuple[str, int]]:
         """Prolong the leases of {(taxpayer, block id): epoch}; returns those that still held."""
         ...
 
@@ -336,7 +337,13 @@ class Ledger(Protocol):
         ...
 
     async def fill_quota(
-        self, taxpayer: str, serial: str, amount: Decimal, valid_from: datetime, valid_until: datetime, at: datetime
+        self,
+        taxpayer: str,
+        serial: str,
+        amount: Decimal,
+        valid_from: datetime,
+        valid_until: datetime,
+        at: datetime,
     ) -> None:
         """The bureau's answer. Idempotent by serial."""
         ...
@@ -350,7 +357,9 @@ class Ledger(Protocol):
         ...
 
     # reading
-    async def find(self, taxpayer: str, *, orders: Sequence[str] = (), numbers: Sequence[str] = ()) -> list[InvoiceRecord]:
+    async def find(
+        self, taxpayer: str, *, orders: Sequence[str] = (), numbers: Sequence[str] = ()
+    ) -> list[InvoiceRecord]:
         """The live invoice of each order, or the invoice of each number; missing ones are left out."""
         ...
 
