@@ -7,7 +7,8 @@ KaipiaoError
 │   ├── OrderKeyMissing          KP-INPUT-03   no order key
 │   ├── RulesBroken              KP-RULE-00    the invoice breaks rules (each finding has its own KP-RULE code)
 │   └── OrderConflict            KP-ORDER-01   same order key, other content
-├── AccessRefused                KP-ACCESS-01…  who are you, may you
+├── AccessRefused                KP-ACCESS-01…  who are you
+│   └── PermissionMissing        KP-ACCESS-03   may you do this
 ├── NotFound                     KP-FIND-01
 ├── CannotIssue                  nothing stored; says what unlocks it
 │   ├── NumbersExhausted         KP-ISSUE-01
@@ -17,7 +18,19 @@ KaipiaoError
 │   └── Stopping                 KP-ISSUE-05   the platform is shutting down
 ├── OutcomeUnknown               KP-LEDGER-01  the commit's fate is not known yet; same order key is safe
 ├── LedgerFault                  KP-LEDGER-02…  the durable truth cannot be read or written
-├── SealFault                    KP-SEAL-01…    keys, certificates, signatures
+│   ├── DirectoryInUse           KP-LEDGER-03   another process has the data directory
+│   ├── BooksContradicted        KP-LEDGER-04   what the far side answered contradicts our books
+│   └── LedgerDamaged            KP-LEDGER-05   the database file is not sound
+├── SealFault                    KP-SEAL-01    keys, certificates, signatures
+│   ├── Sm2Missing               KP-SEAL-02    no library on this machine offers SM2
+│   ├── KeyMalformed             KP-SEAL-03    a key, point or certificate cannot be read or is unsound
+│   ├── CipherTextMalformed      KP-SEAL-04    SM4: wrong length or padding
+│   ├── KeyUnknown               KP-SEAL-05    the key store has no such key
+│   ├── KeyFileDamaged           KP-SEAL-06    truncated, altered or exchanged
+│   ├── WrongKek                 KP-SEAL-07    the key file is under another key-encryption key
+│   ├── KekRefused               KP-SEAL-08    the key-encryption key itself is unsafe or unreadable
+│   ├── KeyStoreUnusable         KP-SEAL-09    the directory cannot be read or written
+│   └── SealFileMalformed        KP-SEAL-10    a detached seal file cannot be read
 ├── SettingsFault                KP-SETTINGS-01…
 └── Internal                     KP-INTERNAL-01 a defect of ours
 """
@@ -130,6 +143,13 @@ class AccessRefused(KaipiaoError):
     status = 401
 
 
+class PermissionMissing(AccessRefused):
+    code = "KP-ACCESS-03"
+    title = Text("令牌没有这项权限", "The token lacks this permission")
+    next_step = Text("请用具备相应角色的令牌。", "Use a token whose role has it.")
+    status = 403
+
+
 class NotFound(KaipiaoError):
     code = "KP-FIND-01"
     title = Text("没有找到", "Not found")
@@ -212,6 +232,27 @@ class DirectoryInUse(LedgerFault):
     next_step = Text("请使用正在运行的服务，或先停止它。", "Use the running server, or stop it first.")
 
 
+class BooksContradicted(LedgerFault):
+    """An answer from outside contradicts what the ledger holds (an overlapping segment, a number twice). Nothing stored."""
+
+    code = "KP-LEDGER-04"
+    title = Text("外部答复与账本矛盾", "An answer contradicts the ledger")
+    next_step = Text("请人工核对后再继续。", "A person must compare both sides before this goes on.")
+    resend = Resend.NO
+
+
+class LedgerDamaged(LedgerFault):
+    """The database file is not sound. Nothing is repaired silently."""
+
+    code = "KP-LEDGER-05"
+    title = Text("账本文件已损坏", "The ledger's file is damaged")
+    next_step = Text(
+        "请停止服务，保留原文件，从备份恢复。",
+        "Stop the server, keep the file as it is, restore from a backup.",
+    )
+    resend = Resend.SAME_KEY
+
+
 class SealFault(KaipiaoError):
     """Keys, certificates, signatures."""
 
@@ -219,6 +260,86 @@ class SealFault(KaipiaoError):
     title = Text("签章不可用", "The seal is not available")
     next_step = Text("请检查密钥库与证书。", "Check the key store and the certificates.")
     status = 503
+
+
+class Sm2Missing(SealFault):
+    """No library on this machine offers SM2."""
+
+    code = "KP-SEAL-02"
+    title = Text("本机没有可用的 SM2 密码库", "No library on this machine offers SM2")
+    next_step = Text(
+        "请安装带 SM2 的 OpenSSL 3（libcrypto）或用 KAIPIAO_LIBCRYPTO 指定其路径；也可执行 pip install gmssl-pyx。",
+        "Install OpenSSL 3 (libcrypto) with SM2, or name its path in KAIPIAO_LIBCRYPTO; or run pip install gmssl-pyx.",
+    )
+
+
+class KeyMalformed(SealFault):
+    """A key, a point or a certificate cannot be read, or it is not sound. The text never shows its content."""
+
+    code = "KP-SEAL-03"
+    title = Text("密钥或证书无法读取", "The key or certificate cannot be read")
+    next_step = Text("请提供完好的 SM2 密钥或证书。", "Give a sound SM2 key or certificate.")
+    resend = Resend.AFTER_CHANGE
+
+
+class CipherTextMalformed(SealFault):
+    """SM4: a wrong length of key or data, or broken padding."""
+
+    code = "KP-SEAL-04"
+    title = Text("SM4 密文无法解密", "The SM4 cipher text cannot be decrypted")
+    next_step = Text("请核对两端的 SM4 密钥。", "Compare the SM4 keys of both sides.")
+
+
+class KeyUnknown(SealFault):
+    code = "KP-SEAL-05"
+    title = Text("密钥库中没有这把密钥", "The key store has no such key")
+    next_step = Text("请核对密钥编号，或从备份恢复密钥文件。", "Check the key id, or restore the key file from a backup.")
+
+
+class KeyFileDamaged(SealFault):
+    """A key file is truncated, was altered, or lies under another key's name. It is left as it is."""
+
+    code = "KP-SEAL-06"
+    title = Text("密钥文件损坏或被改动", "The key file is damaged or was altered")
+    next_step = Text(
+        "文件保持原样；请从备份恢复。",
+        "The file was left as it is; restore it from a backup.",
+    )
+
+
+class WrongKek(SealFault):
+    """The key file was encrypted under another key-encryption key. It is left as it is."""
+
+    code = "KP-SEAL-07"
+    title = Text("主密钥不匹配", "The key-encryption key does not fit")
+    next_step = Text(
+        "文件保持原样；请提供加密它的主密钥。",
+        "The file was left as it is; give the key-encryption key that it was encrypted under.",
+    )
+
+
+class KekRefused(SealFault):
+    """The key-encryption key is readable by others, of the wrong length, or cannot be read."""
+
+    code = "KP-SEAL-08"
+    title = Text("主密钥不可用", "The key-encryption key cannot be used")
+    next_step = Text(
+        "主密钥文件须为 64 位十六进制，仅属主可读（chmod 600）。",
+        "Its file must hold 64 hex digits and be readable by its owner alone (chmod 600).",
+    )
+
+
+class KeyStoreUnusable(SealFault):
+    code = "KP-SEAL-09"
+    title = Text("密钥库目录无法读写", "The key store's directory cannot be read or written")
+    next_step = Text("请检查磁盘空间与目录权限。", "Check disk space and the directory's permissions.")
+
+
+class SealFileMalformed(SealFault):
+    code = "KP-SEAL-10"
+    title = Text("签章文件无法读取", "The seal file cannot be read")
+    next_step = Text("请提供由本系统写出的签章文件。", "Give a seal file that this system wrote.")
+    resend = Resend.AFTER_CHANGE
 
 
 class SettingsFault(KaipiaoError):

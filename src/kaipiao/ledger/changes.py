@@ -1,0 +1,157 @@
+"""What a change makes of an invoice: pure functions that every adapter shares, so that all of them obey one lifecycle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from kaipiao.errors import Internal
+from kaipiao.invoice.lifecycle import State, allowed
+from kaipiao.language import Text
+from kaipiao.ledger.port import ADVANCE_COLUMNS, Admission, Advance, EventDraft, InvoiceRecord, UploadEnd
+
+CENT = Decimal("0.01")
+_MOST_CENTS = 2**62
+# States from which a successor may follow (rule R14).
+REPLACEABLE = frozenset({State.REJECTED, State.EXPIRED})
+
+
+def defect(zh: str, en: str, **facts: object) -> Internal:
+    """A defect of the caller, told in both languages."""
+    return Internal(Text(zh, en), code=None, **facts)
+
+
+def cents(amount: Decimal) -> int:
+    """Money as whole cents (分). Refuses what is not a finite amount of at most two decimals."""
+    if not amount.is_finite():
+        raise defect("金额不是有限数", "An amount is not finite")
+    scaled = amount * 100
+    whole = int(scaled)
+    if whole != scaled or abs(whole) > _MOST_CENTS:
+        raise defect("金额超出分或范围", "An amount has more than two decimals or is too large")
+    return whole
+
+
+def money(stored: int) -> Decimal:
+    """The amount, with two decimals, of whole cents."""
+    return Decimal(stored).scaleb(-2)
+
+
+def exact(amount: Decimal) -> Decimal:
+    """The same amount with exactly two decimals."""
+    return money(cents(amount))
+
+
+def positive(amount: Decimal) -> Decimal:
+    """An amount of quota: two decimals, not negative."""
+    if (checked := exact(amount)) < 0:
+        raise defect("额度为负", "An amount of quota is negative")
+    return checked
+
+
+def check_admission(admission: Admission) -> None:
+    """Refuse, as a defect, an admission that no rule of the ledger could make sense of."""
+    numbered = (admission.number is not None, admission.block is not None, admission.epoch is not None)
+    if admission.state is State.ISSUED and not all(numbered):
+        raise defect("已开具但缺少号码或号段", "Issued without number, block and epoch", id=admission.id)
+    if admission.state is State.ACCEPTED and any(numbered):
+        raise defect("已受理却带有号码", "Accepted with a number", id=admission.id)
+    if admission.state not in (State.ISSUED, State.ACCEPTED):
+        raise defect("入账状态不合法", f"An invoice cannot begin as {admission.state}", id=admission.id)
+    if not 0 < admission.id < 2**63:
+        raise defect("标识超出范围", "An id is not of 63 bits", id=admission.id)
+    if admission.number is not None:
+        check_number(admission.number)
+    positive(admission.quota)
+
+
+def is_number(text: str) -> bool:
+    """A number is 20 ASCII digits."""
+    return len(text) == 20 and text.isascii() and text.isdigit()
+
+
+def check_number(number: str) -> None:
+    if not is_number(number):
+        raise defect("发票号码不是20位数字", "An invoice number is not 20 digits")
+
+
+def admitted(admission: Admission) -> InvoiceRecord:
+    """The invoice as it stands right after it was admitted."""
+    return InvoiceRecord(
+        id=admission.id, taxpayer=admission.taxpayer, order=admission.order, channel=admission.channel,
+        kind=admission.kind, number=admission.number, state=admission.state, version=1,
+        amount=exact(admission.amount), tax=exact(admission.tax), total=exact(admission.total),
+        made_at=admission.made_at, sent_at=None, accepted_at=None, month=admission.month,
+        content=admission.content, content_digest=admission.content_digest,
+        next_at=admission.next_at, deadline=admission.deadline, submission=None, submitted_at=None,
+        unknown_since=None, denials=0, late_denials=0, tries=0, doubt=False, refused=False, alone=False, alarmed=0,
+        provenance=None, problem_code=None, problem=None, replaces=admission.replaces,
+    )  # fmt: skip
+
+
+def admission_event(admission: Admission) -> EventDraft:
+    """The event of an admission; made here when the caller gave none, because no change goes without one."""
+    if admission.event is not None:
+        return admission.event
+    data: dict[str, str | int | bool | None] = {"id": admission.id, "number": admission.number}
+    return EventDraft(str(admission.state), admission.made_at, admission.taxpayer, admission.order, data)
+
+
+def claimed(record: InvoiceRecord) -> InvoiceRecord:
+    """The invoice as the uploader's claim makes it."""
+    return replace(
+        record, state=State.UPLOADING, version=record.version + 1, tries=record.tries + 1, denials=0, late_denials=0
+    )
+
+
+def replaced(record: InvoiceRecord) -> InvoiceRecord:
+    """The predecessor as its successor's admission makes it: never sent again."""
+    return replace(record, state=State.REPLACED, version=record.version + 1, next_at=None)
+
+
+def replaced_event(record: InvoiceRecord, successor: Admission) -> EventDraft:
+    data: dict[str, str | int | bool | None] = {"id": record.id, "successor": successor.id}
+    return EventDraft("state.replaced", successor.made_at, record.taxpayer, record.order, data)
+
+
+def advanced(record: InvoiceRecord, advance: Advance) -> InvoiceRecord:
+    """The invoice after this change, whose version holds. Raises `Internal` for what the lifecycle does not allow."""
+    if advance.to is not record.state and not allowed(record.state, advance.to):
+        raise defect("状态迁移不合法", f"{record.state} may not become {advance.to}", id=record.id)
+    if unknown := advance.changes.keys() - ADVANCE_COLUMNS:
+        raise defect("字段不可修改", f"An advance may not set {', '.join(sorted(unknown))}", id=record.id)
+    if advance.to is State.REPLACED:
+        raise defect("须由后继发票替换", "Only the admission of a successor replaces an invoice", id=record.id)
+    number = advance.changes.get("number", record.number)
+    if record.number is not None and number != record.number:
+        raise defect("号码不可更改", "The number of an invoice never changes", id=record.id)
+    after = replace(record, state=advance.to, version=record.version + 1, **advance.changes)  # type: ignore[arg-type]
+    if after.number is not None:
+        check_number(after.number)
+    return after
+
+
+def upload_begun_event(record: InvoiceRecord, upload: int, wire_id: str, node: str, now: datetime) -> EventDraft:
+    """`record` as claimed."""
+    data: dict[str, str | int | bool | None] = {
+        "id": record.id, "upload": upload, "wire_id": wire_id, "node": node, "tries": record.tries,
+    }  # fmt: skip
+    return EventDraft("upload.begun", now, record.taxpayer, record.order, data)
+
+
+def upload_ended_event(end: UploadEnd) -> EventDraft:
+    """The end of a wire call as a whole; what it meant for each invoice is in the events of the advances."""
+    data: dict[str, str | int | bool | None] = {
+        "upload": end.id, "phase": end.phase, "bytes_sent": end.bytes_sent, "outcome": end.outcome,
+        "cause": end.cause, "submission": end.submission,
+    }  # fmt: skip
+    return EventDraft("upload.ended", end.ended_at, end.taxpayer, None, data)
+
+
+def alarm_step(record: InvoiceRecord, now: datetime) -> int:
+    """R5: 80 or 50 when so many per cent of the way from `unknown_since` to `deadline` are over, else 0."""
+    if record.unknown_since is None or record.deadline is None:
+        return 0
+    gone, way = now - record.unknown_since, record.deadline - record.unknown_since
+    return 80 if gone * 100 >= way * 80 else 50 if gone * 100 >= way * 50 else 0

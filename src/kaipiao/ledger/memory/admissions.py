@@ -1,0 +1,91 @@
+"""Admission in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.changes import (
+    REPLACEABLE,
+    admission_event,
+    admitted,
+    check_admission,
+    defect,
+    replaced,
+    replaced_event,
+)
+from kaipiao.ledger.memory.handle import Handle
+from kaipiao.ledger.memory.store import Account, HeldBlock, prepared
+from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, InvoiceRecord
+
+
+class Admissions(Handle):
+    """The admission of the port."""
+
+    async def admit(self, admissions: Sequence[Admission]) -> list[AdmitResult]:
+        for admission in admissions:
+            check_admission(admission)
+            admitted(admission)
+            prepared([admission_event(admission)])
+        return [self._admit(admission) for admission in admissions]
+
+    def _admit(self, admission: Admission) -> AdmitResult:
+        live = self._live(admission)
+        if live is not None and not self._may_succeed(admission, live):
+            return AdmitResult(AdmitOutcome.KNOWN, live)
+        block = self._block(admission)
+        if admission.number is not None and block is None:
+            return AdmitResult(AdmitOutcome.FENCED)
+        if admission.number is not None and (admission.taxpayer, admission.number) in self.store.numbers:
+            return AdmitResult(AdmitOutcome.NUMBER_USED)
+        account_key = (admission.taxpayer, admission.channel, admission.month)
+        if admission.quota > self.store.accounts.get(account_key, Account()).left:
+            return AdmitResult(AdmitOutcome.QUOTA_SHORT)
+        if (admission.taxpayer, admission.id) in self.store.invoices:
+            raise defect("标识重复", "An id of an invoice is used twice", id=admission.id)
+        return AdmitResult(AdmitOutcome.ADMITTED, self._store(admission, block, live))
+
+    def _live(self, admission: Admission) -> InvoiceRecord | None:
+        identity = self.store.orders.get((admission.taxpayer, admission.order))
+        return None if identity is None else self.store.invoices[(admission.taxpayer, identity)]
+
+    def _may_succeed(self, admission: Admission, live: InvoiceRecord) -> bool:
+        """R14: a successor of the live invoice, which was finally refused and has no sender without an outcome."""
+        if admission.replaces != live.id or live.state not in REPLACEABLE:
+            return False
+        return live.state is State.EXPIRED or not any(
+            upload.end is None and live.id in upload.attempts
+            for upload in self.store.uploads.values()
+            if upload.taxpayer == live.taxpayer
+        )
+
+    def _block(self, admission: Admission) -> HeldBlock | None:
+        """The block, when it still has this epoch and holds this number."""
+        if admission.number is None or admission.block is None:
+            return None
+        block = self.store.blocks.get((admission.taxpayer, admission.block))
+        if block is None or block.epoch != admission.epoch or block.segment.request.channel != admission.channel:
+            return None
+        return block if block.first <= int(admission.number) < block.first + block.size else None
+
+    def _store(self, admission: Admission, block: HeldBlock | None, live: InvoiceRecord | None) -> InvoiceRecord:
+        key = (admission.taxpayer, admission.id)
+        record = admitted(admission)
+        events = []
+        if live is not None:
+            self.store.keep(replaced(live))
+            events.append(replaced_event(live, admission))
+        if block is not None and admission.number is not None:
+            block.used += 1
+            self.store.numbers[(admission.taxpayer, admission.number)] = admission.id
+        if admission.quota:
+            self.store.accounts[(admission.taxpayer, admission.channel, admission.month)].issued += admission.quota
+            self.store.taken_quota[key] = admission.quota
+        if admission.document is not None:
+            self.store.sealed[key] = admission.document
+        self.store.orders[(admission.taxpayer, admission.order)] = admission.id
+        self.store.keep(record)
+        if self.store.last_made_at is None or record.made_at > self.store.last_made_at:
+            self.store.last_made_at = record.made_at
+        self.store.append(self.writer, prepared([*events, admission_event(admission)]))
+        return record

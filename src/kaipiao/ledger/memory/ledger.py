@@ -1,0 +1,20 @@
+"""The memory adapter as a whole."""
+
+from __future__ import annotations
+
+from kaipiao.ledger.memory.admissions import Admissions
+from kaipiao.ledger.memory.numbers import Numbers
+from kaipiao.ledger.memory.quotas import Quotas
+from kaipiao.ledger.memory.reading import Reading
+from kaipiao.ledger.memory.trail import Trail
+from kaipiao.ledger.memory.uploads import Uploads
+
+
+class MemoryLedger(Numbers, Quotas, Admissions, Reading, Uploads, Trail):
+    """`Ledger` in memory. Handles that share a `MemoryStore` are nodes on one ledger."""
+
+    async def open(self) -> None:
+        """Nothing to open: the store is there as long as its handles are."""
+
+    async def close(self) -> None:
+        """Nothing to close: every operation was a commit of its own."""
