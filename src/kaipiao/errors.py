@@ -293,7 +293,9 @@ class CipherTextMalformed(SealFault):
 class KeyUnknown(SealFault):
     code = "KP-SEAL-05"
     title = Text("密钥库中没有这把密钥", "The key store has no such key")
-    next_step = Text("请核对密钥编号，或从备份恢复密钥文件。", "Check the key id, or restore the key file from a backup.")
+    next_step = Text(
+        "请核对密钥编号，或从备份恢复密钥文件。", "Check the key id, or restore the key file from a backup."
+    )
 
 
 class KeyFileDamaged(SealFault):
