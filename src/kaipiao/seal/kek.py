@@ -58,13 +58,15 @@ def _read(path: Path, *, private: bool) -> bytes:
         raise
     except OSError as error:
         raise _refused(path, "无法打开（或是符号链接）", "it cannot be opened, or it is a link") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, "不是普通文件", "it is no regular file")
         if private and os.name != "nt":
             _require_private(path, status)
-        return file.read(_READ_LIMIT)
+        return os.read(descriptor, _READ_LIMIT)
+    finally:
+        os.close(descriptor)
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:

@@ -5,7 +5,7 @@ Every signature is made and checked with the user id `1234567812345678` unless a
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kaipiao.errors import SealFault
 from kaipiao.language import Text
@@ -72,22 +72,21 @@ class Sm2PrivateKey:
 
     __slots__ = ("_engine", "_handle", "public_key")
 
-    def __init__(
-        self, scalar: bytes | None = None, point: bytes | None = None, engine: Sm2Engine | None = None
-    ) -> None:
-        self._engine = engine or sm2_engine()
-        self._handle = self._engine.generate() if scalar is None else self._engine.load_private(scalar, point)
-        self.public_key = Sm2PublicKey(self._engine.point(self._handle), self._engine)
+    def __init__(self, engine: Sm2Engine, handle: Any) -> None:
+        """For the class methods below: `handle` is a private key of this engine."""
+        self._engine, self._handle = engine, handle
+        self.public_key = Sm2PublicKey(engine.point(handle), engine)
 
     @classmethod
     def generate(cls, engine: Sm2Engine | None = None) -> Sm2PrivateKey:
-        return cls(engine=engine)
+        engine = engine or sm2_engine()
+        return cls(engine, engine.generate())
 
     @classmethod
     def from_pkcs8_der(cls, der: bytes, engine: Sm2Engine | None = None) -> Sm2PrivateKey:
         """From unencrypted PKCS#8. Raises `KeyMalformed`, also when its public key is not the private one's."""
-        scalar, point = keyformat.read_pkcs8(der)
-        return cls(scalar, point, engine)
+        engine = engine or sm2_engine()
+        return cls(engine, engine.load_private(*keyformat.read_pkcs8(der)))
 
     @classmethod
     def from_pkcs8_pem(cls, pem: bytes, engine: Sm2Engine | None = None) -> Sm2PrivateKey:
