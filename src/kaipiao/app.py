@@ -1,1 +1,267 @@
 """The one place where the parts are put together."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from kaipiao.access.tokens import Tokens
+from kaipiao.api.app import create
+from kaipiao.api.services import Readiness, Services
+from kaipiao.authority import followed_clock
+from kaipiao.authority.channel import Channel
+from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
+from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
+from kaipiao.clock import Clock, FunctionClock, SystemClock, year_of
+from kaipiao.errors import KaipiaoError, SettingsFault
+from kaipiao.invoice.model import Party, Seller
+from kaipiao.invoice.taxpayer import bureau_of
+from kaipiao.issuing.cover import Cover, cover_of
+from kaipiao.issuing.heads import head_is_sound, sign_heads
+from kaipiao.issuing.issuer import Desk, Issuer
+from kaipiao.issuing.node import Loop, Node
+from kaipiao.issuing.numbers import NumberDesk
+from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.ports import Threads
+from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.supply import Supply
+from kaipiao.issuing.uploader import Uploader
+from kaipiao.language import Text
+from kaipiao.ledger.audit import TrailReport, read_trail
+from kaipiao.ledger.ids import IdMaker
+from kaipiao.ledger.port import Ledger, Taxpayer
+from kaipiao.ledger.sqlite import SqliteLedger
+from kaipiao.seal.kek import load_or_create_kek
+from kaipiao.seal.keystore import KeyStore
+from kaipiao.seal.sm2 import Sm2PublicKey
+from kaipiao.settings import ChannelSettings, Settings, TaxpayerSettings
+
+log = logging.getLogger(__name__)
+SEALING_THREADS = 2
+CLOCK_REFRESH = 1.0  # real seconds between looks at a followed clock
+
+
+class Platform:
+    """A data directory brought to life: opened, started, stopped."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.directory = directory
+        self.settings = settings
+        self._executor = ThreadPoolExecutor(SEALING_THREADS, thread_name_prefix="seal")
+        self._workers = Threads(self._executor)
+        self._keys = key_store(directory, settings)
+        self._audit_sealer = self._keys.sealer(settings.keys.audit)
+        self.tokens = Tokens(self._keys.p256(settings.keys.token), settings.keys.token)
+        self.ledger: Ledger = SqliteLedger(directory, settings.node)
+        self._policy = Policy(**settings.policy.model_dump())
+        self._transports: dict[str, Transport] = {}
+        self._side_loops: list[Loop] = []
+
+    async def start(self) -> FastAPI:
+        """Open the ledger, start issuing, give the HTTP application."""
+        await self.ledger.open()
+        try:
+            return await self._start()
+        except BaseException:
+            await self.ledger.close()
+            raise
+
+    async def _start(self) -> FastAPI:
+        self.clock = await self._clock()
+        self._channels = self._make_channels()
+        await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
+        self.node = self._make_node()
+        await self.node.start()
+        self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
+        for loop in self._side_loops:
+            loop.start()
+        return create(self._services())
+
+    async def stop(self) -> None:
+        """Take no new orders, bring what is under way to its end, sign the trail, close the ledger."""
+        await self.node.stop()
+        for loop in self._side_loops:
+            await loop.stop(self._policy.stop_grace)
+        await sign_heads(self.ledger, self._audit_sealer, self._workers, self.clock)
+        for channel in self._channels.values():
+            await channel.close()
+        for transport in self._transports.values():
+            await transport.close()
+        await self.ledger.close()
+        self._executor.shutdown()
+
+    async def audit(self) -> TrailReport:
+        return await read_trail(self.ledger, lambda head: head_is_sound(head, self._audit_sealer))
+
+    async def _clock(self) -> Clock:
+        follow, through = self.settings.clock.follow, self.settings.clock.through
+        if follow is None:
+            return SystemClock()
+        if through is None or through not in self.settings.channel:
+            raise SettingsFault(Text("clock.through 须指明通道", "clock.through must name a channel"))
+        transport = Transport(self._tls(self.settings.channel[through]))
+        self._transports["clock"] = transport
+        kept = followed_clock.KeptClock(self.directory / "clock.json")
+        clock = FunctionClock(await followed_clock.first(transport, follow, kept))
+
+        async def look() -> float:
+            function = await followed_clock.ask(transport, follow)
+            if function is not None and function != clock.function:
+                clock.function = function
+                kept.keep(function)
+            return CLOCK_REFRESH
+
+        self._side_loops.append(Loop("clock", look, SystemClock()))
+        return clock
+
+    def _make_channels(self) -> dict[str, Channel]:
+        return {name: self._channel(name, c) for name, c in self.settings.channel.items()}
+
+    def _channel(self, name: str, settings: ChannelSettings) -> Channel:
+        speed = self.clock.function.speed if isinstance(self.clock, FunctionClock) else 1.0
+        timeouts = Timeouts(**settings.timeouts.model_dump()).divided(speed)
+        transport = Transport(self._tls(settings), timeouts)
+        self._transports[name] = transport
+        return LeqiChannel(self._leqi(name, settings), transport)
+
+    def _tls(self, settings: ChannelSettings) -> TlsSettings:
+        return TlsSettings(
+            self._path(settings.ca_file),
+            self._path(settings.client_certificate) if settings.client_certificate else None,
+            self._path(settings.client_key) if settings.client_key else None,
+        )
+
+    def _leqi(self, name: str, settings: ChannelSettings) -> LeqiSettings:
+        limits = {k: v for k, v in settings.limits.model_dump().items() if v is not None}
+        return LeqiSettings(
+            name=name,
+            base_url=settings.base_url,
+            jrdwptbh=settings.jrdwptbh,
+            sydwptbh=settings.sydwptbh,
+            ylbm=settings.ylbm,
+            sm4_key_hex=_secret(self._path(settings.sm4_key_file)),
+            sandbox_flag=settings.sandbox_flag,
+            public_keys={key: self._public(key).point.hex() for key in self._seal_keys()}
+            if settings.send_own_seal
+            else {},
+            limits=limits,
+        )
+
+    def _make_node(self) -> Node:
+        settings, policy = self.settings, self._policy
+        ids = IdMaker(self.clock.now)
+        paces = {n: Pace(self.clock, c.capabilities.calls_per_second) for n, c in self._channels.items()}
+        pairs = [(t.tax_number, name) for t in settings.taxpayer for name in t.channels]
+        self._supply = Supply(self.ledger, self._channels, paces, pairs, self.clock, policy)
+        numbers = NumberDesk(self.ledger, settings.node, policy, lambda _key: self.node.wake_supply())
+        issuer = Issuer(
+            self.ledger,
+            {t.tax_number: self._desk(t) for t in settings.taxpayer},
+            numbers,
+            self.clock,
+            self._workers,
+            ids,
+            policy,
+            refuse_reason=self._supply.refuse_reason,
+            on_quota_short=lambda _taxpayer, _channel: self.node.wake_supply(),
+        )
+        uploader = Uploader(self.ledger, self._channels, paces, self.clock, ids, settings.node, policy)
+        settler = Settler(self.ledger, self._channels, paces, self.clock, policy)
+        return Node(settings.node, self.ledger, issuer, numbers, uploader, settler, self._supply, self.clock, policy)
+
+    def _desk(self, taxpayer: TaxpayerSettings) -> Desk:
+        channel = taxpayer.channels[0]
+        return Desk(_seller(taxpayer), channel, self._channels[channel].capabilities, self._keys.sealer(taxpayer.seal))
+
+    def _services(self) -> Services:
+        return Services(
+            issuer=self.node.issuer,
+            ledger=self.ledger,
+            tokens=self.tokens,
+            taxpayers=tuple(t.tax_number for t in self.settings.taxpayer),
+            environment=self.settings.environment,
+            node=self.settings.node,
+            body_limit=self.settings.server.body_limit,
+            readiness=self._readiness,
+            cover=self._cover,
+            audit=self.audit,
+            public_key=self._public,
+        )
+
+    async def _readiness(self) -> Readiness:
+        reasons = []
+        year = year_of(self.clock.now())
+        for taxpayer in self.settings.taxpayer:
+            counts = await self.ledger.number_counts(taxpayer.tax_number, taxpayer.channels[0], year)
+            if counts.free + counts.leased == 0:
+                reasons.append(f"numbers:{taxpayer.tax_number}")
+            if self._supply.refuse_reason(taxpayer.tax_number):
+                reasons.append(f"standing:{taxpayer.tax_number}")
+        if self.node.issuer.stopping:
+            reasons.append("stopping")
+        return Readiness(tuple(reasons))
+
+    async def _cover(self, taxpayer: str) -> Cover:
+        channel = next(t.channels[0] for t in self.settings.taxpayer if t.tax_number == taxpayer)
+        return await cover_of(self.ledger, taxpayer, channel, self._channels[channel].capabilities, self.clock)
+
+    async def _sign_heads(self) -> float:
+        try:
+            await sign_heads(self.ledger, self._audit_sealer, self._workers, self.clock)
+        except KaipiaoError as error:
+            log.error("heads not signed", extra={"code": error.code})
+        return timedelta(seconds=self._policy.head_seconds).total_seconds()
+
+    def _seal_keys(self) -> set[str]:
+        return {taxpayer.seal for taxpayer in self.settings.taxpayer}
+
+    def _public(self, key_id: str) -> Sm2PublicKey:
+        return Sm2PublicKey.from_spki_der(self._keys.public(key_id))
+
+    def _path(self, name: str) -> Path:
+        return self.directory / name
+
+
+def key_store(directory: Path, settings: Settings) -> KeyStore:
+    """The key store of a data directory."""
+    kek = load_or_create_kek(directory / settings.keys.kek_file)
+    return KeyStore(directory / settings.keys.directory, kek)
+
+
+def _row(taxpayer: TaxpayerSettings) -> Taxpayer:
+    return Taxpayer(taxpayer.tax_number, taxpayer.tenant, taxpayer.name, tuple(taxpayer.channels))
+
+
+def _seller(taxpayer: TaxpayerSettings) -> Seller:
+    bureau = bureau_of(taxpayer.region)
+    party = Party(
+        name=taxpayer.name,
+        tax_number=taxpayer.tax_number,
+        address=taxpayer.address,
+        telephone=taxpayer.telephone,
+        bank=taxpayer.bank,
+        account=taxpayer.account,
+    )
+    return Seller(
+        party=party,
+        region=taxpayer.region,
+        bureau_code=bureau.code,
+        bureau_name=bureau.name,
+        tag=bureau.tag,
+        taxpayer_type=taxpayer.taxpayer_type,
+        drawer=taxpayer.drawer,
+    )
+
+
+def _secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise SettingsFault(
+            Text(f"密钥文件无法读取：{path.name}", f"The key file cannot be read: {path.name}")
+        ) from unreadable

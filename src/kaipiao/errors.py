@@ -5,6 +5,7 @@ KaipiaoError
 │   ├── Malformed                KP-INPUT-01   not readable as what it claims to be
 │   ├── TooLarge                 KP-INPUT-02   over a limit of size, depth, count or time
 │   ├── OrderKeyMissing          KP-INPUT-03   no order key
+│   ├── FieldsRefused            KP-INPUT-04   fields are missing, unknown or not of their form
 │   ├── RulesBroken              KP-RULE-00    the invoice breaks rules (each finding has its own KP-RULE code)
 │   └── OrderConflict            KP-ORDER-01   same order key, other content
 ├── AccessRefused                KP-ACCESS-01…  who are you
@@ -111,6 +112,13 @@ class OrderKeyMissing(InputRefused):
         "请填写字段 order，每笔订单一个，永不重复使用。",
         "Fill the field `order`, one for each sale, never used again.",
     )
+
+
+class FieldsRefused(InputRefused):
+    """Fields are missing, unknown or not of their form. `facts["fields"]` lists them: path, zh, en; never a value."""
+
+    code = "KP-INPUT-04"
+    title = Text("字段有误", "Fields are wrong")
 
 
 class RulesBroken(InputRefused):

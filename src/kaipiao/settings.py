@@ -1,1 +1,169 @@
-"""Settings: one file, read once, validated before anything starts."""
+"""Settings: one file `kaipiao.toml` in the data directory, read once, validated before anything starts.
+
+Secrets are never in it: it names the files that hold them. A relative path is relative to the data directory.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kaipiao.errors import SettingsFault
+from kaipiao.language import Text
+
+FILE_NAME = "kaipiao.toml"
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Part):
+    """Plain HTTP on loopback only; TLS of our own comes later."""
+
+    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8790
+    body_limit: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024  # bytes
+
+
+class KeySettings(Part):
+    """`kek_file`: the key-encryption key. `seal`, `audit`, `token`: key ids in the key store."""
+
+    directory: str = "keys"
+    kek_file: str = "keys/kek"
+    audit: str
+    token: str
+
+
+class TaxpayerSettings(Part):
+    """A seller. `seal`: its key id. `channels`: in order of preference."""
+
+    tax_number: Annotated[str, Field(min_length=15, max_length=20, pattern=r"^[0-9A-Z]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    region: Annotated[str, Field(pattern=r"^\d{2}$")]
+    taxpayer_type: Literal["1", "2", "3", "4", "5"] = "1"
+    tenant: str = "default"
+    address: str | None = None
+    telephone: str | None = None
+    bank: str | None = None
+    account: str | None = None
+    drawer: Annotated[str, Field(min_length=1, max_length=300)] = "系统"
+    seal: str
+    channels: Annotated[list[str], Field(min_length=1)]
+
+
+class ChannelLimits(Part):
+    """Seconds of the platform's clock; unset: the channel's own default."""
+
+    settle: Annotated[float, Field(gt=0)] | None = None
+    visibility: Annotated[float, Field(ge=0)] | None = None
+    ask_spacing: Annotated[float, Field(gt=0)] | None = None
+    first_poll: Annotated[float, Field(gt=0)] | None = None
+    poll_max: Annotated[float, Field(gt=0)] | None = None
+    upload_batch: Annotated[int, Field(ge=1, le=100)] | None = None
+    calls_per_second: Annotated[float, Field(gt=0)] | None = None
+
+
+class TimeoutSettings(Part):
+    """Real seconds, per phase of a wire call. In a TEST environment they are divided by the clock's speed, ≥ 0.5 s."""
+
+    resolve: Annotated[float, Field(gt=0)] = 5.0
+    connect: Annotated[float, Field(gt=0)] = 5.0
+    handshake: Annotated[float, Field(gt=0)] = 10.0
+    write: Annotated[float, Field(gt=0)] = 30.0
+    wait: Annotated[float, Field(gt=0)] = 60.0
+    answer: Annotated[float, Field(gt=0)] = 30.0
+
+
+class ChannelSettings(Part):
+    """The 乐企-shaped direct channel."""
+
+    kind: Literal["leqi"] = "leqi"
+    base_url: Annotated[str, Field(pattern=r"^https://")]
+    ca_file: str
+    client_certificate: str | None = None
+    client_key: str | None = None
+    jrdwptbh: str
+    sydwptbh: str
+    ylbm: str
+    sm4_key_file: str
+    sandbox_flag: str = ""
+    send_own_seal: bool = False
+    limits: ChannelLimits = ChannelLimits()
+    timeouts: TimeoutSettings = TimeoutSettings()
+
+
+class ClockSettings(Part):
+    """`follow`: the URL of a sandbox's clock (TEST only), reached through the channel named `through`."""
+
+    follow: str | None = None
+    through: str | None = None
+
+
+class PolicySettings(Part):
+    """What of `issuing.policy.Policy` an operator may set."""
+
+    block_size: Annotated[int, Field(ge=1, le=5000)] = 200
+    segment_size: Annotated[int, Field(ge=1, le=5000)] = 2000
+    lease_seconds: Annotated[float, Field(ge=1)] = 60.0
+    quota_step: Annotated[Decimal, Field(gt=0)] = Decimal("1000000.00")
+    linger: Annotated[float, Field(ge=0)] = 1.0
+    backoff_first: Annotated[float, Field(gt=0)] = 2.0
+    backoff_most: Annotated[float, Field(gt=0)] = 300.0
+    head_seconds: Annotated[float, Field(gt=0)] = 3600.0
+
+
+class Settings(Part):
+    environment: Literal["test", "production"] = "production"
+    node: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "node-1"
+    server: ServerSettings = ServerSettings()
+    keys: KeySettings
+    taxpayer: list[TaxpayerSettings] = []
+    channel: dict[str, ChannelSettings] = {}
+    clock: ClockSettings = ClockSettings()
+    policy: PolicySettings = PolicySettings()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Settings:
+        if self.environment == "production" and self.clock.follow:
+            raise ValueError("clock.follow: a production environment keeps its own clock / 生产环境不得跟随沙箱时钟")
+        for seller in self.taxpayer:
+            missing = [name for name in seller.channels if name not in self.channel]
+            if missing:
+                raise ValueError(f"taxpayer.channels: no such channel {missing[0]!r} / 没有这个通道")
+        numbers = [seller.tax_number for seller in self.taxpayer]
+        if len(numbers) != len(set(numbers)):
+            raise ValueError("taxpayer: a tax number stands twice / 纳税人识别号重复")
+        return self
+
+
+def load(directory: Path) -> Settings:
+    """Read and validate the settings of a data directory. Raises `SettingsFault` that names the field."""
+    path = directory / FILE_NAME
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise SettingsFault(
+            Text(f"没有设置文件 {path}，请先运行 kaipiao init", f"There is no {path}; run `kaipiao init` first"),
+            code="KP-SETTINGS-02",
+        ) from missing
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+        raise SettingsFault(Text(f"{path} 无法读取：{broken}", f"{path} cannot be read: {broken}")) from broken
+    return parse(raw, str(path))
+
+
+def parse(raw: dict[str, object], source: str) -> Settings:
+    """Validate settings that were already read."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as wrong:
+        problems = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in wrong.errors(include_input=False)[:10])
+        raise SettingsFault(Text(f"{source} 设置有误：{problems}", f"{source} is wrong: {problems}")) from wrong
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "settings"

@@ -1,0 +1,1 @@
+"""HTTP for programs: one call per sale, clear answers, RFC 9457 problems in the caller's language."""

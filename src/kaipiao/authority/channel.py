@@ -84,6 +84,7 @@ class Capabilities:
     first_poll: float
     poll_max: float
     ask_spacing: float  # between two asks about one number
+    calls_per_second: float = 5.0  # per taxpayer, the far side's limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,50 @@
+"""Who calls: the bearer token of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import Request
+
+from kaipiao.access.tokens import Caller, Permission, require
+from kaipiao.api.services import Services
+from kaipiao.errors import AccessRefused, Malformed, NotFound
+from kaipiao.language import Text
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def caller_with(permission: Permission) -> Callable[[Request], Caller]:
+    """A dependency: the caller of this request, who must hold the permission."""
+
+    def caller(request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise AccessRefused()
+        found = services_of(request).tokens.check(token.strip())
+        require(found, permission)
+        return found
+
+    return caller
+
+
+def taxpayers_for(caller: Caller, services: Services, asked: str | None) -> tuple[str, ...]:
+    """The taxpayers that this request is about. Another's taxpayer is simply not found."""
+    mine = tuple(t for t in services.taxpayers if caller.may_act_for(t))
+    if asked is None:
+        return mine
+    if asked not in mine:
+        raise NotFound(Text("没有这个纳税人", "There is no such taxpayer"), code="KP-FIND-02")
+    return (asked,)
+
+
+def one_taxpayer(caller: Caller, services: Services, asked: str | None) -> str:
+    found = taxpayers_for(caller, services, asked)
+    if not found:
+        raise NotFound(Text("没有可用的纳税人", "There is no taxpayer"), code="KP-FIND-02")
+    if len(found) > 1:
+        raise Malformed(Text("请用参数 taxpayer 指明纳税人", "Name the taxpayer by the parameter `taxpayer`"))
+    return found[0]

@@ -1,0 +1,134 @@
+"""/v1/invoices: issue, read, prove."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import JSONResponse
+
+from kaipiao.access.tokens import Caller, Permission
+from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.envelope import body_of
+from kaipiao.api.services import Services
+from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
+from kaipiao.errors import NotFound
+from kaipiao.intake.requests import InvoiceRequest, parse_request
+from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.port import InvoiceRecord, SealedDocument
+from kaipiao.seal.detached import seal_file
+from kaipiao.seal.port import Seal
+
+router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
+Issuing = Annotated[Caller, Depends(caller_with(Permission.ISSUE))]
+Reading = Annotated[Caller, Depends(caller_with(Permission.READ))]
+Number = Annotated[str, "20 digits / 20 位发票号码"]
+Taxpayer = Annotated[str | None, Query(max_length=20, description="纳税人识别号 / tax number")]
+
+REQUEST_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InvoiceRequest"}}},
+    }
+}
+PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event loop
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=IssuedView,
+    responses={200: {"model": IssuedView, "description": "订单已开过：同一答案 / the order was issued before"}},
+    openapi_extra=REQUEST_BODY,
+    summary="开具一张发票 / Issue an invoice",
+)
+async def issue(request: Request, caller: Issuing) -> Response:
+    """One call per sale. Send it again with the same `order` whenever the answer did not arrive: never a second invoice."""
+    services = services_of(request)
+    raw = await body_of(request, services.body_limit)
+    draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
+    taxpayers_for(caller, services, draft.seller_tax_number)
+    issued = await services.issuer.issue(draft)
+    view = issued_view(issued)
+    status = 200 if issued.replayed else 201
+    headers = {"Location": view.links["self"]}
+    if issued.replayed:
+        headers["Kaipiao-Replayed"] = "true"
+    return JSONResponse(view.model_dump(), status, headers)
+
+
+@router.get("", response_model=list[InvoiceView], summary="按订单号查询或列出 / Find by order, or list")
+async def find(
+    request: Request,
+    caller: Reading,
+    order: Annotated[str | None, Query(max_length=128)] = None,
+    taxpayer: Taxpayer = None,
+    state: State | None = None,
+    after: Annotated[str, Query(pattern=r"^\d{1,19}$", description="id of the last one seen")] = "0",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[InvoiceView]:
+    services = services_of(request)
+    found: list[InvoiceRecord] = []
+    for owner in taxpayers_for(caller, services, taxpayer):
+        if order is not None:
+            found += await services.ledger.find(owner, orders=[order])
+        else:
+            states = [state] if state else []
+            found += await services.ledger.page(owner, states=states, after=int(after), limit=limit)
+    found.sort(key=lambda record: record.id)
+    return [invoice_view(record) for record in found[:limit]]
+
+
+@router.get("/{number}", response_model=InvoiceView, summary="一张发票的现状 / One invoice as it stands")
+async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> InvoiceView:
+    return invoice_view(await _record(services_of(request), caller, number, taxpayer))
+
+
+@router.get("/{number}/document", response_class=Response, summary="冻结的 XML / The frozen XML")
+async def document(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
+    _, sealed = await _sealed(services_of(request), caller, number, taxpayer)
+    headers = {"Content-Disposition": f'attachment; filename="{number}.xml"', "Content-SM3": sealed.digest.hex()}
+    return Response(sealed.xml, media_type="application/xml", headers=headers)
+
+
+@router.get("/{number}/seal", summary="分离式签章 / The detached seal")
+async def seal(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
+    services = services_of(request)
+    _, sealed = await _sealed(services, caller, number, taxpayer)
+    key = services.public_key(sealed.key_id)
+    content = seal_file(sealed.xml, Seal(sealed.key_id, sealed.algorithm, sealed.seal), key).to_bytes()
+    headers = {"Content-Disposition": f'attachment; filename="{number}.seal.json"'}
+    return Response(content, media_type="application/json", headers=headers)
+
+
+@router.get("/{number}/events", response_model=list[EventView], summary="一张发票的经过 / What happened to it")
+async def events(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> list[EventView]:
+    services = services_of(request)
+    record = await _record(services, caller, number, taxpayer)
+    trail = await services.ledger.events(taxpayer=record.taxpayer, subject=record.order)
+    return [event_view(event) for event in trail]
+
+
+async def _record(services: Services, caller: Caller, number: str, asked: str | None) -> InvoiceRecord:
+    if number.isascii() and number.isdigit() and len(number) == 20:
+        for owner in taxpayers_for(caller, services, asked):
+            found = await services.ledger.find(owner, numbers=[number])
+            if found:
+                return found[0]
+    raise NotFound()
+
+
+async def _sealed(
+    services: Services, caller: Caller, number: str, asked: str | None
+) -> tuple[InvoiceRecord, SealedDocument]:
+    record = await _record(services, caller, number, asked)
+    documents = await services.ledger.documents(record.taxpayer, [record.id])
+    if record.id not in documents:
+        raise NotFound()
+    return record, documents[record.id]
+
+
+def request_schema() -> dict[str, object]:
+    """The schema of the request body, for OpenAPI."""
+    return InvoiceRequest.model_json_schema(ref_template="#/components/schemas/{model}")

@@ -1,0 +1,94 @@
+"""Health, status, cover, events, audit and books: the platform seen from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import JSONResponse, StreamingResponse
+
+from kaipiao import __version__
+from kaipiao.access.tokens import Caller, Permission
+from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.views import EventView, audit_view, event_view, invoice_view
+
+router = APIRouter(tags=["platform"])
+Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
+Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
+
+
+@router.get("/healthz", summary="进程是否存活 / Is the process alive?")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/readyz", summary="能否开票 / Can it issue?")
+async def readyz(request: Request) -> JSONResponse:
+    readiness = await services_of(request).readiness()
+    ready = not readiness.reasons
+    body = {"status": "ready" if ready else "not_ready", "reasons": list(readiness.reasons)}
+    return JSONResponse(body, 200 if ready else 503)
+
+
+@router.get("/v1/status", summary="待上传、可持续时长 / Debt and cover")
+async def status(request: Request, caller: Operating) -> dict[str, object]:
+    services = services_of(request)
+    sellers = []
+    for taxpayer in taxpayers_for(caller, services, None):
+        counts = await services.ledger.state_counts(taxpayer)
+        cover = await services.cover(taxpayer)
+        sellers.append(
+            {
+                "taxpayer": taxpayer,
+                "states": {state.value: count for state, count in counts.items()},
+                "cover_hours": cover.hours,
+                "cover_bound": cover.bound,
+                "cover_bounds": cover.bounds,
+                "rate_per_hour": cover.rate_per_hour,
+                "numbers_left": cover.numbers_left,
+                "quota_left": cover.quota_left,
+            }
+        )
+    readiness = await services.readiness()
+    return {
+        "environment": services.environment,
+        "node": services.node,
+        "version": __version__,
+        "ready": not readiness.reasons,
+        "reasons": list(readiness.reasons),
+        "taxpayers": sellers,
+    }
+
+
+@router.get("/v1/events", response_model=list[EventView], summary="事件流水 / The trail of events")
+async def events(
+    request: Request,
+    caller: Auditing,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[EventView]:
+    services = services_of(request)
+    mine = set(taxpayers_for(caller, services, None))
+    trail = await services.ledger.events(after=after, limit=limit)
+    return [event_view(event) for event in trail if event.taxpayer is None or event.taxpayer in mine]
+
+
+@router.get("/v1/audit", summary="核验事件链 / Verify the chained trail")
+async def audit(request: Request, caller: Auditing) -> JSONResponse:
+    del caller
+    return JSONResponse(audit_view(await services_of(request).audit()))
+
+
+@router.get("/v1/books", summary="导出账本 / Export the books (NDJSON)")
+async def books(request: Request, caller: Auditing) -> StreamingResponse:
+    services = services_of(request)
+    mine = set(taxpayers_for(caller, services, None))
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for record in services.ledger.export():
+            if record.taxpayer in mine:
+                yield json.dumps(invoice_view(record).model_dump(), ensure_ascii=False).encode() + b"\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")

@@ -1,0 +1,37 @@
+"""What the API is given to work with; `app.py` puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from kaipiao.access.tokens import Tokens
+from kaipiao.issuing.cover import Cover
+from kaipiao.issuing.issuer import Issuer
+from kaipiao.ledger.audit import TrailReport
+from kaipiao.ledger.port import Ledger
+from kaipiao.seal.sm2 import Sm2PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`reasons`: stable codes of what is missing; empty means ready."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`taxpayers`: the sellers of this installation, in the order of the settings."""
+
+    issuer: Issuer
+    ledger: Ledger
+    tokens: Tokens
+    taxpayers: tuple[str, ...]
+    environment: str
+    node: str
+    body_limit: int
+    readiness: Callable[[], Awaitable[Readiness]]
+    cover: Callable[[str], Awaitable[Cover]]
+    audit: Callable[[], Awaitable[TrailReport]]
+    public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id

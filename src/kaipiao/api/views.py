@@ -1,0 +1,151 @@
+"""Records as the API shows them. Money as strings with two decimals, instants as RFC 3339 in Asia/Shanghai."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from kaipiao.clock import SHANGHAI
+from kaipiao.issuing.issuer import Issued
+from kaipiao.ledger.audit import TrailReport, WriterReport
+from kaipiao.ledger.port import Event, InvoiceRecord
+
+
+class SealView(BaseModel):
+    algorithm: str = Field(examples=["SM2-SM3"])
+    key_id: str
+    digest: str = Field(description="SM3 of the XML bytes, hex / XML 字节的 SM3，十六进制")
+    value: str = Field(description="DER(r, s), hex / 签名值，十六进制")
+
+
+class IssuedView(BaseModel):
+    """The answer to a sale. The same order key gets the same answer, always."""
+
+    order: str
+    number: str | None = Field(description="20 digits / 发票号码", examples=["26442000000000000001"])
+    kind: str
+    amount: str
+    tax: str
+    total: str
+    made_at: str
+    seal: SealView
+    links: dict[str, str]
+
+
+class InvoiceView(BaseModel):
+    """An invoice as it stands now: made, sent and accepted are three stamps."""
+
+    order: str
+    number: str | None
+    taxpayer: str
+    kind: str
+    state: str
+    amount: str
+    tax: str
+    total: str
+    channel: str
+    made_at: str
+    sent_at: str | None
+    accepted_at: str | None
+    deadline: str | None
+    provenance: str | None
+    problem_code: str | None
+    problem: str | None
+    id: str
+
+
+class EventView(BaseModel):
+    position: int
+    writer: str
+    sequence: int
+    kind: str
+    at: str
+    taxpayer: str | None
+    order: str | None
+    data: dict[str, str | int | bool | None]
+    hash: str
+
+
+def stamp(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
+
+
+def issued_view(issued: Issued) -> IssuedView:
+    record, document = issued.record, issued.document
+    link = f"/v1/invoices/{record.number}"
+    return IssuedView(
+        order=record.order,
+        number=record.number,
+        kind=record.kind,
+        amount=f"{record.amount:.2f}",
+        tax=f"{record.tax:.2f}",
+        total=f"{record.total:.2f}",
+        made_at=stamp(record.made_at) or "",
+        seal=SealView(
+            algorithm=document.algorithm,
+            key_id=document.key_id,
+            digest=document.digest.hex(),
+            value=document.seal.hex(),
+        ),
+        links={"self": link, "document": f"{link}/document", "seal": f"{link}/seal", "events": f"{link}/events"},
+    )
+
+
+def invoice_view(record: InvoiceRecord) -> InvoiceView:
+    return InvoiceView(
+        order=record.order,
+        number=record.number,
+        taxpayer=record.taxpayer,
+        kind=record.kind,
+        state=record.state.value,
+        amount=f"{record.amount:.2f}",
+        tax=f"{record.tax:.2f}",
+        total=f"{record.total:.2f}",
+        channel=record.channel,
+        made_at=stamp(record.made_at) or "",
+        sent_at=stamp(record.sent_at),
+        accepted_at=stamp(record.accepted_at),
+        deadline=stamp(record.deadline),
+        provenance=record.provenance,
+        problem_code=record.problem_code,
+        problem=record.problem,
+        id=str(record.id),
+    )
+
+
+def event_view(event: Event) -> EventView:
+    return EventView(
+        position=event.position,
+        writer=event.writer,
+        sequence=event.sequence,
+        kind=event.kind,
+        at=stamp(event.at) or "",
+        taxpayer=event.taxpayer,
+        order=event.subject,
+        data=dict(event.data),
+        hash=event.hash.hex(),
+    )
+
+
+def audit_view(report: TrailReport) -> dict[str, object]:
+    """`first_break` names the first event that does not hold; `uncovered` the events that no signed head covers yet."""
+    return {
+        "sound": report.sound,
+        "events": report.events,
+        "writers": [_writer_view(writer) for writer in report.writers],
+    }
+
+
+def _writer_view(writer: WriterReport) -> dict[str, object]:
+    fault = writer.first_break
+    return {
+        "writer": writer.writer,
+        "events": writer.events,
+        "covered": writer.covered,
+        "uncovered": list(writer.uncovered) if writer.uncovered else None,
+        "first_break": None
+        if fault is None
+        else {"kind": fault.kind.value, "sequence": fault.sequence, "position": fault.position},
+        "bad_heads": [head.sequence for head in writer.bad_heads],
+    }

@@ -1,0 +1,102 @@
+"""The command line speaks to the platform as anybody would: by HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from kaipiao.cli.terminal import LANGUAGE
+from kaipiao.errors import KaipiaoError, Resend, RulesBroken
+from kaipiao.language import Text
+
+TIMEOUT = 30.0
+
+
+class ServerSilent(KaipiaoError):
+    """The server did not answer."""
+
+    code = "KP-CLI-01"
+    title = Text("服务没有应答", "The server does not answer")
+    next_step = Text("请确认 kaipiao serve 正在运行。", "Check that `kaipiao serve` is running.")
+
+
+@dataclass(slots=True)
+class Api:
+    """A kept connection to one server."""
+
+    url: str
+    token: str
+    _connection: http.client.HTTPConnection | None = None
+
+    def get(self, path: str, **parameters: object) -> object:
+        """The JSON of an answer. Raises the problem that the server stated."""
+        return json.loads(self.get_bytes(path, **parameters))
+
+    def get_bytes(self, path: str, **parameters: object) -> bytes:
+        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        status, body = self._call("GET", f"{path}?{urlencode(given)}" if given else path, None)
+        if status >= 300:
+            raise stated(body, status)
+        return body
+
+    def post(self, path: str, body: bytes) -> tuple[int, dict[str, object]]:
+        """(status, JSON). Raises the problem that the server stated."""
+        status, content = self._call("POST", path, body)
+        if status >= 300:
+            raise stated(content, status)
+        answer: dict[str, object] = json.loads(content)
+        return status, answer
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """An NDJSON answer, line by line."""
+        connection = self._open()
+        connection.request("GET", path, headers=self._headers())
+        response = connection.getresponse()
+        if response.status >= 300:
+            raise stated(response.read(), response.status)
+        yield from response
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _call(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        try:
+            connection = self._open()
+            connection.request(method, path, body, self._headers())
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as silent:
+            self.close()
+            raise ServerSilent(Text(f"{self.url} 没有应答", f"{self.url} does not answer")) from silent
+
+    def _open(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            place = urlsplit(self.url)
+            self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=TIMEOUT)
+        return self._connection
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": "application/json",
+            "Accept-Language": LANGUAGE,
+        }
+
+
+def stated(body: bytes, status: int) -> KaipiaoError:
+    """The problem of an answer as an error of ours."""
+    try:
+        problem = json.loads(body)
+        detail, title, step = (str(problem[name]) for name in ("detail", "title", "next_step"))
+        code, resend = str(problem["code"]), Resend(problem["send_again"])
+    except (ValueError, KeyError, TypeError):
+        return ServerSilent(Text(f"应答状态 {status}", f"It answered with status {status}"))
+    kind = RulesBroken if "findings" in problem else KaipiaoError
+    error = kind(Text(detail, detail), code=code, **{k: problem[k] for k in ("findings", "fields") if k in problem})
+    error.title, error.next_step, error.resend = Text(title, title), Text(step, step), resend
+    return error

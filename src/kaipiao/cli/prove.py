@@ -1,0 +1,213 @@
+"""`verify`, `audit`, `books`, `demo`: proof."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kaipiao.cli import terminal
+from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
+from kaipiao.cli.terminal import say
+
+MARKS = {"valid": "[green]✓[/]", "invalid": "[red]✗[/]", "not_judged": "[yellow]?[/]"}
+WORDS = {"valid": ("有效", "valid"), "invalid": ("无效", "invalid"), "not_judged": ("未判定", "not judged")}
+READ_LIMIT = 64 * 1024 * 1024
+
+
+def verify(
+    files: Annotated[list[str], typer.Argument(help=say("要核验的文件，- 为标准输入", "The files; - for stdin"))],
+    seal: Annotated[Path | None, typer.Option(help=say("分离式签章文件", "A detached seal file"))] = None,
+    json_output: Json = False,
+) -> int:
+    """Is it sound? Layer by layer: valid, invalid, or not judged. Needs no server and no data directory."""
+    worst = terminal.OK
+    seal_content = seal.read_bytes() if seal is not None else None
+    for name in files:
+        if not _verify_one(name, seal_content, json_output):
+            worst = terminal.FAILED
+    return worst
+
+
+def _verify_one(name: str, seal: bytes | None, json_output: bool) -> bool:
+    from kaipiao.document.verify import report_json, unreadable
+    from kaipiao.document.verify import verify as judge
+
+    try:
+        data = sys.stdin.buffer.read(READ_LIMIT + 1) if name == "-" else _read(Path(name))
+    except OSError as error:
+        report = unreadable(name, error.strerror or "")
+    else:
+        report = judge(data, name, seal=seal)
+    if json_output:
+        terminal.out(report_json(report, terminal.LANGUAGE))
+    else:
+        _print(name, report)
+    return report.overall.value != "invalid"
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(READ_LIMIT + 1)
+
+
+def _print(name: str, report: Any) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    word = say(*WORDS[report.overall.value])
+    console.print(
+        f"{MARKS[report.overall.value]} [bold]{_plain(name)}[/]  {word}  {report.kind}  {report.number or ''}"
+    )
+    for layer in report.layers:
+        reason = layer.reason.in_language(terminal.LANGUAGE)
+        console.print(f"   {MARKS[layer.verdict.value]} {layer.name:14} {_plain(reason)}")
+        for warning in layer.warnings:
+            console.print(f"       [yellow]![/] {_plain(warning.in_language(terminal.LANGUAGE))}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+audit = typer.Typer(no_args_is_help=True, help=say("核验事件流水", "Verify the trail of events"))
+
+
+@audit.command(
+    "verify",
+    help=say(
+        "逐条核验事件链，指出第一处被改、被删、被调换的事件",
+        "Check the chain: names the first event altered, deleted or moved",
+    ),
+    epilog=examples("kaipiao audit verify", "kaipiao audit verify --json"),
+)
+def audit_verify(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) -> int:
+    from kaipiao.cli.serving import platform_api
+
+    with platform_api(directory) as api:
+        report: Any = api.get("/v1/audit")
+    if json_output:
+        terminal.out_json(report)
+    else:
+        _print_trail(report)
+    return terminal.OK if report["sound"] else terminal.FAILED
+
+
+def _print_trail(report: dict[str, Any]) -> None:
+    terminal.out(
+        say(
+            "事件链完好" if report["sound"] else "事件链已被破坏",
+            "the trail is sound" if report["sound"] else "THE TRAIL IS BROKEN",
+        )
+    )
+    for writer in report["writers"]:
+        terminal.out(
+            f"  {writer['writer']}: {writer['events']} {say('条', 'events')}, {say('签名覆盖至', 'signed up to')} {writer['covered']}"
+        )
+        if writer["first_break"]:
+            fault = writer["first_break"]
+            terminal.out(f"    ✗ {fault['kind']} #{fault['sequence']}")
+        if writer["uncovered"]:
+            first, last = writer["uncovered"]
+            terminal.out(f"    {say('尚无签名覆盖', 'not yet under a signed head')}: #{first}–#{last}")
+
+
+def books(
+    directory: Directory = DEFAULT_DIRECTORY,
+    export: Annotated[
+        Path | None, typer.Option(help=say("把我方账本写到此文件（NDJSON）", "Write our books to this file (NDJSON)"))
+    ] = None,
+    bureau: Annotated[
+        Path | None,
+        typer.Option(
+            help=say(
+                "税局账本：NDJSON 文件或沙箱数据目录",
+                "The bureau's books: an NDJSON file or a sandbox's data directory",
+            )
+        ),
+    ] = None,
+    client: Annotated[
+        Path | None, typer.Option(help=say("客户端应答日志（NDJSON）", "The client's log of answers (NDJSON)"))
+    ] = None,
+    json_output: Json = False,
+) -> int:
+    """Export our books, and compare them with the bureau's and the client's by an independent auditor."""
+    import tempfile
+
+    from kaipiao.cli.serving import platform_api
+
+    with tempfile.TemporaryDirectory() as scratch:
+        ours = export or Path(scratch) / "ours.ndjson"
+        with platform_api(directory) as api, ours.open("wb") as file:
+            file.writelines(api.lines("/v1/books"))
+        if bureau is None and client is None:
+            if export is None:
+                sys.stdout.write(ours.read_text(encoding="utf-8"))
+            return terminal.OK
+        found = compare(ours, _bureau(bureau, Path(scratch)), client)
+    if json_output:
+        terminal.out_json(found)
+    else:
+        for name, value in found.items():
+            terminal.out(f"{name:16} {value}")
+    return terminal.FAILED if any(found[n] for n in ("lost", "doubled", "believed_wrong")) else terminal.OK
+
+
+def _bureau(bureau: Path | None, scratch: Path) -> Path | None:
+    if bureau is None or bureau.is_file():
+        return bureau
+    import json
+
+    from kaipiao.authority.sandbox.books import export_books
+
+    exported = scratch / "bureau.ndjson"
+    with exported.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in export_books(bureau))
+    return exported
+
+
+def compare(ours: Path, bureau: Path | None, client: Path | None) -> dict[str, Any]:
+    """The auditor's findings as a dictionary."""
+    from kaipiao_lab import auditor
+
+    mine = list(auditor.our_book(ours))
+    theirs = auditor.bureau_book(bureau) if bureau else iter(mine)
+    answers = auditor.client_book(client) if client else iter(())
+    return auditor.compare(answers, mine, theirs).as_dict()
+
+
+def demo(
+    count: Annotated[int, typer.Option(min=1, max=100000, help=say("开多少张", "How many invoices"))] = 1000,
+    speed: Annotated[
+        float, typer.Option(min=1, max=1000, help=say("沙箱时钟快多少倍", "How fast the sandbox's clock runs"))
+    ] = 20.0,
+    keep: Annotated[Path | None, typer.Option(help=say("保留数据到此目录", "Keep the data in this directory"))] = None,
+    json_output: Json = False,
+) -> int:
+    """The whole way, for real: a bureau, the platform, a shop, three books and an auditor."""
+    from kaipiao.cli.demo import run_demo
+
+    return run_demo(count, speed, keep, json_output)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        help=say("核验发票文件：逐层给出有效、无效或未判定", "Verify invoice files, layer by layer"),
+        epilog=examples("kaipiao verify invoice.xml", "kaipiao verify *.xml --json"),
+    )(verify)
+    app.add_typer(audit, name="audit")
+    app.command(
+        help=say("导出账本，并与税局、客户端账本核对", "Export the books; compare with the bureau's and the client's"),
+        epilog=examples(
+            "kaipiao books --export ours.ndjson", "kaipiao books --bureau kaipiao-sandbox --client answers.ndjson"
+        ),
+    )(books)
+    app.command(
+        help=say(
+            "演示：启动沙箱与平台，开 1000 张票并核对三方账本",
+            "Demo: start a bureau and the platform, issue 1,000 invoices, compare three books",
+        ),
+        epilog=examples("kaipiao demo", "kaipiao demo --json --count 200"),
+    )(demo)

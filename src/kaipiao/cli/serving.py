@@ -1,0 +1,160 @@
+"""A platform with its HTTP server, in this process; and the file by which others find it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from kaipiao.cli.api import Api
+from kaipiao.errors import DirectoryInUse, KaipiaoError
+from kaipiao.settings import Settings, load
+
+SERVER_FILE = "server.json"
+STOP_SECONDS = 5
+
+
+async def serve(directory: Path, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event | None) -> None:
+    """Run until a signal, or until `stop` is set. `ready` is told the URL. Raises `KaipiaoError` when it cannot start."""
+    import uvicorn
+
+    from kaipiao.app import Platform
+
+    platform = Platform(directory, settings)
+    application = await platform.start()
+    try:
+        config = uvicorn.Config(
+            application,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        server = uvicorn.Server(config)
+        listener = _listen(settings)
+        url = f"http://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
+        _announce(directory, url)
+        ready(url)
+        watcher = asyncio.create_task(_watch(server, stop)) if stop is not None else None
+        await server.serve(sockets=[listener])
+        if watcher is not None:
+            watcher.cancel()
+    finally:
+        (directory / SERVER_FILE).unlink(missing_ok=True)
+        await platform.stop()
+
+
+async def _watch(server: Any, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if settings.server.host == "::1" else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.server.host, settings.server.port))
+    return listener
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _announce(directory: Path, url: str) -> None:
+    fresh = directory / (SERVER_FILE + ".new")
+    fresh.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    fresh.replace(directory / SERVER_FILE)
+
+
+def running_url(directory: Path) -> str | None:
+    """Where the server of this data directory says it is."""
+    try:
+        return str(json.loads((directory / SERVER_FILE).read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def local_token(directory: Path, settings: Settings, role: str, minutes: int = 60) -> str:
+    """A token for whoever holds the data directory's keys."""
+    from kaipiao.access.tokens import ANY, Tokens
+    from kaipiao.app import key_store
+
+    keys = key_store(directory, settings)
+    tokens = Tokens(keys.p256(settings.keys.token), settings.keys.token)
+    return tokens.make("local", role, (ANY,), timedelta(minutes=minutes))
+
+
+@contextmanager
+def platform_api(directory: Path) -> Iterator[Api]:
+    """The API of this data directory: of the server that runs on it, else of one started here for the time being."""
+    settings = load(directory)
+    token = local_token(directory, settings, "admin")
+    embedded = _Embedded(directory, settings)
+    try:
+        url = embedded.start()
+    except DirectoryInUse:
+        found = running_url(directory)
+        if found is None:
+            raise
+        url = found
+    api = Api(url, token)
+    try:
+        yield api
+    finally:
+        api.close()
+        embedded.stop()
+
+
+class _Embedded:
+    """A server in a thread of this process, on a free port of loopback."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        own_port = settings.server.model_copy(update={"port": 0})
+        self._settings = settings.model_copy(update={"server": own_port})
+        self._directory = directory
+        self._ready = threading.Event()
+        self._url = ""
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="platform")
+
+    def start(self) -> str:
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+        return self._url
+
+    def stop(self) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except (KaipiaoError, OSError) as failure:
+            self._failure = failure
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        await serve(self._directory, self._settings, self._started, self._stop)
+
+    def _started(self, url: str) -> None:
+        self._url = url
+        self._ready.set()

@@ -1,0 +1,226 @@
+"""What an answer means for an invoice: rules R3, R4, R6 as pure functions from (record, answer, now) to an `Advance`.
+
+`design/model/upload_model.py` explores these rules to the end. No function here gives an invoice another number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from kaipiao.authority.channel import Answer, Capabilities, Held, ItemResult, ItemStatus, Outcome
+from kaipiao.invoice.lifecycle import State
+from kaipiao.issuing import trail
+from kaipiao.issuing.deadlines import resolve_by, upload_closes
+from kaipiao.issuing.policy import Policy
+from kaipiao.ledger.port import Advance, InvoiceRecord, Value
+
+SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
+
+
+def backoff(tries: int, policy: Policy, retry_after: float | None = None) -> timedelta:
+    """Doubling from `backoff_first` to `backoff_most` seconds; the bureau's own Retry-After wins when it is longer."""
+    seconds = min(policy.backoff_most, policy.backoff_first * 2 ** min(30, max(0, tries - 1)))
+    return timedelta(seconds=max(seconds, retry_after or 0.0))
+
+
+def after_upload(
+    record: InvoiceRecord, answer: Answer[str], together: int, caps: Capabilities, policy: Policy, now: datetime
+) -> Advance:
+    """The outcome of a wire call for one of the `together` invoices in it."""
+    if answer.outcome is Outcome.OK and answer.value:
+        return _submitted(record, answer.value, caps, now)
+    if answer.outcome in SURELY_NOT_HELD or answer.outcome is Outcome.RETRY:
+        return _once_more(record, answer, policy, now)
+    if answer.outcome is Outcome.REJECTED:
+        if together > 1:  # which one it was is not said: each goes alone
+            return _to(record, State.ISSUED, now, "upload.refused_together", {"alone": True, "next_at": now}, answer)
+        return refused(record, answer.code, answer.message, caps, now)
+    if answer.outcome is Outcome.ALREADY_ACCEPTED:
+        return duplicate(record, answer.code, answer.message, caps, now)
+    return silent(record, caps, now, code=answer.code, message=answer.message)
+
+
+def _submitted(record: InvoiceRecord, submission: str, caps: Capabilities, now: datetime) -> Advance:
+    changes: dict[str, Value] = {
+        "submission": submission,
+        "submitted_at": now,
+        "sent_at": now,
+        "next_at": now + timedelta(seconds=caps.first_poll),
+        "deadline": resolve_by(record.made_at, now, caps),
+        "problem_code": None,
+        "problem": None,
+    }
+    event = trail.changed(record, "submitted", now, submission=submission)
+    return Advance(record.taxpayer, record.id, record.version, State.SUBMITTED, changes, event)
+
+
+def _once_more(record: InvoiceRecord, answer: Answer[str], policy: Policy, now: datetime) -> Advance:
+    """Safe to send the same number again. After the bureau's own fault (RETRY) a copy may be there: that is a doubt."""
+    changes: dict[str, Value] = {"next_at": now + backoff(record.tries, policy, answer.retry_after)}
+    if answer.outcome is Outcome.RETRY:
+        changes |= {"doubt": True, "sent_at": now}
+    return _to(record, State.ISSUED, now, f"upload.{answer.outcome.value}", changes, answer)
+
+
+def silent(
+    record: InvoiceRecord, caps: Capabilities, now: datetime, *, code: str | None, message: str | None
+) -> Advance:
+    """R4: sent without a believable answer. Wait out the far side's own limit, then ask."""
+    changes: dict[str, Value] = {
+        "doubt": True,
+        "unknown_since": now,
+        "alarmed": 0,
+        "next_at": now + timedelta(seconds=caps.settle),
+        "deadline": resolve_by(record.made_at, record.submitted_at, caps),
+        "problem_code": code,
+        "problem": message,
+    }
+    event = trail.changed(record, "unknown", now, code=code)
+    return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes | _sent(record, now), event)
+
+
+def refused(record: InvoiceRecord, code: str | None, message: str | None, caps: Capabilities, now: datetime) -> Advance:
+    """Final at once only when no earlier copy went unanswered; after a doubt it is believed only when asking finds nothing."""
+    changes: dict[str, Value] = {"problem_code": code, "problem": message}
+    if not record.doubt:
+        event = trail.changed(record, "rejected", now, code=code)
+        return Advance(record.taxpayer, record.id, record.version, State.REJECTED, changes | {"next_at": None}, event)
+    changes |= {
+        "refused": True,
+        "unknown_since": now,
+        "alarmed": 0,
+        "denials": 0,
+        "late_denials": 0,
+        "next_at": now + timedelta(seconds=caps.settle),
+        "deadline": resolve_by(record.made_at, None, caps),
+    }
+    event = trail.changed(record, "refused_after_doubt", now, code=code)
+    return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes | _sent(record, now), event)
+
+
+def _sent(record: InvoiceRecord, now: datetime) -> dict[str, Value]:
+    """The stamp of the last send: only a wire call sets it, a poll does not."""
+    return {"sent_at": now} if record.state is State.UPLOADING else {}
+
+
+def duplicate(
+    record: InvoiceRecord, code: str | None, message: str | None, caps: Capabilities, now: datetime
+) -> Advance:
+    """R6: a duplicate answer is evidence. The original is fetched at once and its content compared."""
+    changes: dict[str, Value] = {
+        "provenance": "duplicate",
+        "unknown_since": now,
+        "alarmed": 0,
+        "next_at": now,
+        "deadline": resolve_by(record.made_at, None, caps),
+        "problem_code": code,
+        "problem": message,
+    }
+    event = trail.changed(record, "duplicate", now, code=code)
+    return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes, event)
+
+
+def overdue(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
+    """Its upload window closed before it could be sent: nothing is sent any more, asking decides what is true."""
+    changes: dict[str, Value] = {
+        "unknown_since": now,
+        "alarmed": 0,
+        "next_at": now,
+        "problem_code": "KP-UPLOAD-LATE",
+        "deadline": upload_closes(record.made_at, caps),
+    }
+    event = trail.changed(record, "upload.window_closed", now)
+    return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes, event)
+
+
+def after_poll(record: InvoiceRecord, item: ItemResult | None, caps: Capabilities, now: datetime) -> Advance:
+    """The bureau's result for one submitted invoice; None when the answer does not name it or could not be had."""
+    if item is not None and item.status is ItemStatus.CONFIRMED:
+        return _confirmed(record, "result", now)
+    if item is not None and item.status is ItemStatus.REJECTED:
+        return refused(record, item.code, item.message, caps, now)
+    if item is not None and item.status is ItemStatus.DUPLICATE:
+        return duplicate(record, item.code, item.message, caps, now)
+    return _poll_again(record, caps, now)
+
+
+def _poll_again(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
+    since = record.submitted_at or now
+    if now >= since + timedelta(seconds=caps.result_window):
+        return silent(record, caps, now, code="KP-POLL-WINDOW", message=None)
+    pause = min(caps.poll_max, max(caps.first_poll, (now - since).total_seconds()))
+    changes: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
+    return Advance(
+        record.taxpayer, record.id, record.version, State.SUBMITTED, changes, trail.changed(record, "polled", now)
+    )
+
+
+def _confirmed(record: InvoiceRecord, provenance: str, now: datetime) -> Advance:
+    changes: dict[str, Value] = {
+        "accepted_at": now,
+        "provenance": provenance,
+        "next_at": None,
+        "problem_code": None,
+        "problem": None,
+    }
+    event = trail.changed(record, "confirmed", now, provenance=provenance)
+    return Advance(record.taxpayer, record.id, record.version, State.CONFIRMED, changes, event)
+
+
+def after_ask(
+    record: InvoiceRecord,
+    answer: Answer[Held | None],
+    our_digest: bytes,
+    caps: Capabilities,
+    policy: Policy,
+    now: datetime,
+) -> Advance:
+    """R4 and R6: what asking by our own number showed."""
+    if answer.outcome is not Outcome.OK:
+        pause = max(backoff(1, policy, answer.retry_after), timedelta(seconds=caps.ask_spacing))
+        return _to(record, State.UNKNOWN, now, "ask.failed", {"next_at": now + pause}, answer)
+    if answer.value is not None:
+        if answer.value.content_digest == our_digest:
+            return _confirmed(record, "duplicate" if record.provenance == "duplicate" else "asked", now)
+        event = trail.changed(record, "conflict", now, held=answer.value.content_digest.hex())
+        return Advance(record.taxpayer, record.id, record.version, State.CONFLICT, {"next_at": None}, event)
+    return _denied(record, caps, now)
+
+
+def _denied(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
+    """Asked after the settle time, the bureau does not hold it. Twice: the same number again; a final negative needs two
+    denials that were asked after the visibility time too."""
+    visible_from = (record.sent_at + timedelta(seconds=caps.visibility)) if record.sent_at else record.made_at
+    denials = record.denials + 1
+    late = record.late_denials + (1 if now >= visible_from else 0)
+    closed = now >= upload_closes(record.made_at, caps)
+    counts: dict[str, Value] = {"denials": denials, "late_denials": late}
+    if closed or record.refused:
+        if late >= 2:
+            state, kind = (State.REJECTED, "rejected") if record.refused else (State.EXPIRED, "expired")
+            return _plain(record, state, kind, counts | {"next_at": None}, now)
+        later = max(now + timedelta(seconds=caps.ask_spacing), visible_from)
+        return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
+    if denials >= 2:
+        return _plain(record, State.ISSUED, "absent_send_same_again", counts | {"next_at": now}, now)
+    later = now + timedelta(seconds=caps.ask_spacing)
+    return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
+
+
+def _plain(record: InvoiceRecord, to: State, kind: str, changes: Mapping[str, Value], now: datetime) -> Advance:
+    event = trail.changed(record, kind, now)
+    return Advance(record.taxpayer, record.id, record.version, to, dict(changes), event)
+
+
+def _to(
+    record: InvoiceRecord,
+    to: State,
+    now: datetime,
+    kind: str,
+    changes: dict[str, Value],
+    answer: Answer[object] | Answer[str] | Answer[Held | None],
+) -> Advance:
+    said: dict[str, Value] = {"problem_code": answer.code, "problem": answer.message}
+    event = trail.changed(record, kind, now, code=answer.code)
+    return Advance(record.taxpayer, record.id, record.version, to, changes | said, event)

@@ -1,0 +1,220 @@
+"""One request to one sealed invoice: check, number, freeze, seal, one commit, and only then the answer (R1, R2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from kaipiao.authority.channel import Capabilities
+from kaipiao.clock import SHANGHAI, Clock, month_of, year_of
+from kaipiao.document.xml import write_invoice
+from kaipiao.errors import (
+    ClockUnsound,
+    Internal,
+    KaipiaoError,
+    NotFound,
+    NotQualified,
+    OrderConflict,
+    QuotaExhausted,
+    RulesBroken,
+    Stopping,
+)
+from kaipiao.invoice.canonical import differing_fields, draft_bytes, invoice_bytes
+from kaipiao.invoice.drafting import complete
+from kaipiao.invoice.model import Draft, Seller
+from kaipiao.invoice.rules import Verdict, check_draft
+from kaipiao.issuing import trail
+from kaipiao.issuing.commit import Committer
+from kaipiao.issuing.deadlines import upload_closes
+from kaipiao.issuing.numbers import NumberDesk, Taken
+from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.ports import Ids, Workers
+from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, InvoiceRecord, Ledger, SealedDocument
+from kaipiao.seal.digest import sm3
+from kaipiao.seal.port import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What issuing knows of one taxpayer: its fixed data, the channel it issues through, its sealer."""
+
+    seller: Seller
+    channel: str
+    capabilities: Capabilities
+    sealer: Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The answer to a request. `replayed`: the order was known, this is what it got the first time."""
+
+    record: InvoiceRecord
+    document: SealedDocument
+    replayed: bool
+
+
+class Issuer:
+    """Admits orders. `refuse_reason` (qualification) and the clock's soundness are asked for every order."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        desks: Mapping[str, Desk],
+        numbers: NumberDesk,
+        clock: Clock,
+        workers: Workers,
+        ids: Ids,
+        policy: Policy,
+        *,
+        refuse_reason: Callable[[str], str | None],
+        on_quota_short: Callable[[str, str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._desks = desks
+        self._numbers = numbers
+        self._clock = clock
+        self._workers = workers
+        self._ids = ids
+        self._policy = policy
+        self._refuse_reason = refuse_reason
+        self._on_quota_short = on_quota_short
+        self._committer = Committer(ledger, clock, policy)
+        self._last_made: datetime | None = None
+        self.stopping = False
+
+    async def open(self) -> None:
+        """The clock must not run backwards past what was issued before."""
+        self._last_made = await self._ledger.last_made_at()
+
+    async def close(self) -> None:
+        """Take no new orders; let commits whose fate is unknown be read to the end, as far as patience goes."""
+        self.stopping = True
+        await self._committer.close()
+
+    def check(self, draft: Draft) -> None:
+        """Raise `RulesBroken` with every finding that stops issuing."""
+        desk = self._desk(draft)
+        today = self._clock.now().astimezone(SHANGHAI).date()
+        findings = check_draft(draft, desk.seller, today)
+        stopping = [f for f in findings if f.stops and f.verdict is Verdict.INVALID]
+        if stopping:
+            raise RulesBroken(findings=stopping)
+
+    async def issue(self, draft: Draft) -> Issued:
+        """Issue, or give the answer that the order key got before. Raises a `KaipiaoError` with nothing stored."""
+        content = draft_bytes(draft)
+        digest = sm3(content)
+        try:
+            return await self._issue(draft, content, digest)
+        except OrderConflict:
+            raise
+        except KaipiaoError:
+            known = await self._ledger.find(draft.seller_tax_number, orders=[draft.order])
+            if not known:
+                raise
+            return await self._known(known[0], content, digest)
+
+    async def _issue(self, draft: Draft, content: bytes, digest: bytes) -> Issued:
+        desk = self._desk(draft)
+        self._gate(draft.seller_tax_number)
+        self.check(draft)
+        while True:
+            made_at = self._made_at()
+            year = year_of(made_at)
+            taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
+            result, document = await self._admit(draft, desk, taken, made_at, content, digest)
+            if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
+                return Issued(result.record, document, replayed=False)
+            if result.outcome is AdmitOutcome.FENCED:
+                self._numbers.drop(draft.seller_tax_number, taken.block)
+                continue
+            if result.outcome is AdmitOutcome.NUMBER_USED:
+                event = trail.platform("number.used_twice", made_at, draft.seller_tax_number, number=taken.number)
+                await self._ledger.append_events([event])
+                continue
+            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
+            return await self._not_admitted(draft, desk, result, content, digest)
+
+    async def _not_admitted(
+        self, draft: Draft, desk: Desk, result: AdmitResult, content: bytes, digest: bytes
+    ) -> Issued:
+        if result.outcome is AdmitOutcome.QUOTA_SHORT:
+            self._on_quota_short(draft.seller_tax_number, desk.channel)
+            raise QuotaExhausted(taxpayer=draft.seller_tax_number)
+        if result.record is None:
+            raise Internal(outcome=result.outcome.value)
+        return await self._known(result.record, content, digest)
+
+    async def _admit(
+        self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime, content: bytes, digest: bytes
+    ) -> tuple[AdmitResult, SealedDocument]:
+        invoice = complete(draft, desk.seller, taken.number, made_at)
+        xml = write_invoice(invoice)
+        seal = await self._workers.run(lambda: desk.sealer.seal(xml))
+        document = SealedDocument(xml, invoice_bytes(invoice), sm3(xml), seal.value, seal.key_id, seal.algorithm)
+        admission = Admission(
+            id=self._ids.next(),
+            taxpayer=draft.seller_tax_number,
+            order=draft.order,
+            channel=desk.channel,
+            kind=draft.kind.value,
+            content=content,
+            content_digest=digest,
+            amount=invoice.amount,
+            tax=invoice.tax or Decimal(0),
+            total=invoice.total,
+            made_at=made_at,
+            month=month_of(made_at),
+            number=taken.number,
+            block=taken.block,
+            epoch=taken.epoch,
+            quota=max(Decimal(0), invoice.amount),
+            document=document,
+            next_at=made_at + timedelta(seconds=self._policy.linger),
+            deadline=upload_closes(made_at, desk.capabilities),
+            event=trail.issued(
+                draft.order,
+                draft.seller_tax_number,
+                made_at,
+                number=taken.number,
+                digest=document.digest,
+                key_id=seal.key_id,
+                channel=desk.channel,
+            ),
+        )
+        return await self._committer.admit(admission), document
+
+    async def _known(self, record: InvoiceRecord, content: bytes, digest: bytes) -> Issued:
+        if record.content_digest != digest:
+            raise OrderConflict(fields=differing_fields(record.content, content), number=record.number)
+        documents = await self._ledger.documents(record.taxpayer, [record.id])
+        if record.id not in documents:
+            raise Internal(order=record.order)
+        return Issued(record, documents[record.id], replayed=True)
+
+    def _desk(self, draft: Draft) -> Desk:
+        desk = self._desks.get(draft.seller_tax_number)
+        if desk is None:
+            raise NotFound(code="KP-FIND-02", taxpayer=draft.seller_tax_number)
+        return desk
+
+    def _gate(self, taxpayer: str) -> None:
+        if self.stopping:
+            raise Stopping()
+        reason = self._refuse_reason(taxpayer)
+        if reason is not None:
+            raise NotQualified(reason=reason)
+
+    def _made_at(self) -> datetime:
+        """One instant for number, quota, partition and summary. A small step back of the clock is held still; a larger one refuses."""
+        now = self._clock.now()
+        last = self._last_made
+        if last is not None and now < last:
+            behind = (last - now).total_seconds()
+            if behind > self._policy.clock_back:
+                raise ClockUnsound(behind_seconds=round(behind, 3))
+            return last
+        self._last_made = now
+        return now

@@ -1,0 +1,153 @@
+"""An issuing point: its loops, started and stopped together. One process on a laptop, one node of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from kaipiao.clock import Clock, SystemClock
+from kaipiao.errors import KaipiaoError
+from kaipiao.issuing import trail
+from kaipiao.issuing.issuer import Issuer
+from kaipiao.issuing.numbers import NumberDesk
+from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.supply import Supply
+from kaipiao.issuing.uploader import Uploader
+from kaipiao.ledger.port import Ledger
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Runs `work` again and again, a pause of the clock between, sooner when woken. A failure is logged and tried again."""
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[float]], clock: Clock) -> None:
+        self._name = name
+        self._work = work
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def stop(self, grace: float) -> None:
+        """Let the work under way come to its end within `grace` real seconds, then cut it."""
+        self._stopping = True
+        self._woken.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=grace)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            try:
+                pause = await self._work()
+                failures = 0
+            except KaipiaoError as error:
+                failures += 1
+                pause = min(60.0, 0.5 * 2**failures)
+                log.error("loop failed", extra={"loop": self._name, "code": error.code, "failures": failures})
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        waking = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+            await asyncio.gather(sleeping, waking, return_exceptions=True)
+        self._woken.clear()
+
+
+class Node:
+    """Everything that issues, as one thing to start and stop."""
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        issuer: Issuer,
+        numbers: NumberDesk,
+        uploader: Uploader,
+        settler: Settler,
+        supply: Supply,
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
+        self.name = name
+        self.issuer = issuer
+        self._ledger = ledger
+        self._numbers = numbers
+        self._uploader = uploader
+        self._settler = settler
+        self._supply = supply
+        self._clock = clock
+        self._policy = policy
+        self.supplied = asyncio.Event()
+        self._loops = {
+            "uploader": Loop("uploader", self._upload, clock),
+            "poller": Loop("poller", self._poll, clock),
+            "asker": Loop("asker", self._ask, clock),
+            "supply": Loop("supply", self._stock, clock),
+            "leases": Loop("leases", self._renew, SystemClock()),  # leases go by real time
+        }
+
+    async def start(self) -> None:
+        """Give up what a dead predecessor of this name held, settle what it left open, then run."""
+        given_up = await self._ledger.reclaim_blocks(self.name)
+        orphans = await self._uploader.recover()
+        await self.issuer.open()
+        now = self._clock.now()
+        started = trail.platform("node.started", now, node=self.name, blocks_reclaimed=given_up, orphans=orphans)
+        await self._ledger.append_events([started])
+        for loop in self._loops.values():
+            loop.start()
+
+    async def stop(self) -> None:
+        """Take no new orders, end the loops, give the blocks up. A call on the wire that outlasts the grace is cut: it is
+        UNKNOWN at the next start and settles."""
+        await self.issuer.close()
+        await asyncio.gather(*(loop.stop(self._policy.stop_grace) for loop in self._loops.values()))
+        await self._numbers.close()
+        await self._ledger.append_events([trail.platform("node.stopped", self._clock.now(), node=self.name)])
+
+    def wake_supply(self) -> None:
+        self._loops["supply"].wake()
+
+    async def _upload(self) -> float:
+        sent = await self._uploader.round()
+        if not sent:
+            await self._uploader.recover()
+        return 0.0 if sent else min(self._policy.linger, self._policy.round_idle)
+
+    async def _poll(self) -> float:
+        return 0.2 if await self._settler.poll_round() else 1.0
+
+    async def _ask(self) -> float:
+        asked = await self._settler.ask_round()
+        await self._settler.alarm_round()
+        return 0.2 if asked else 1.0
+
+    async def _stock(self) -> float:
+        if await self._supply.round():
+            self.supplied.set()
+            return self._policy.supply_idle
+        return self._policy.backoff_first
+
+    async def _renew(self) -> float:
+        await self._numbers.renew()
+        return self._policy.lease_seconds / 3

@@ -1,0 +1,29 @@
+"""The numbers that govern issuing. Defaults; each is a setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Seconds of the platform's clock unless said otherwise."""
+
+    block_size: int = 200  # numbers that a node holds in memory per taxpayer
+    block_low: int = 60  # fewer left in memory: lease the next block
+    lease_seconds: float = 60.0  # of the ledger's clock, real time
+    segment_size: int = 2000  # numbers per pull; the stock that is kept
+    refill_below: float = 0.2  # of the stock (R7)
+    quota_step: Decimal = Decimal("1000000.00")  # CNY per download
+    linger: float = 1.0  # how long a young invoice may wait for company in its upload
+    backoff_first: float = 2.0
+    backoff_most: float = 300.0
+    round_idle: float = 5.0  # longest pause of the uploader without a wake-up
+    supply_idle: float = 30.0
+    standing_seconds: float = 86400.0  # qualification is refreshed every 24 h (business rule 4.7)
+    clock_back: float = 1.0  # how far the clock may step back before issuing refuses
+    uploads_at_once: int = 4  # wire calls under way, over all taxpayers
+    commit_patience: float = 10.0  # real seconds a caller waits for a commit whose fate is unknown
+    stop_grace: float = 5.0  # real seconds that a wire call under way gets at shutdown
+    head_seconds: float = 3600.0  # signed heads of the trail

@@ -1,0 +1,148 @@
+"""Numbers and quota ahead of need (R7): pulled while the bureau answers, so that issuing never waits for it.
+
+Each request is written down before it is sent; a lost answer is asked for again by the same serial, which the bureau
+answers with the first result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from kaipiao.authority.channel import Channel, Outcome
+from kaipiao.clock import Clock, month_of, year_of
+from kaipiao.issuing import decisions, trail
+from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.policy import Policy
+from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest
+
+log = logging.getLogger(__name__)
+
+
+class Supply:
+    """Keeps the stock of numbers and quota, and the taxpayer's standing, for each (taxpayer, channel)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        channels: Mapping[str, Channel],
+        paces: Mapping[str, Pace],
+        pairs: list[tuple[str, str]],
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
+        self._ledger = ledger
+        self._channels = channels
+        self._paces = paces
+        self._pairs = pairs
+        self._clock = clock
+        self._policy = policy
+        self._refusals: dict[str, str] = {}
+        self._standing_at: dict[str, datetime] = {}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._not_before: dict[tuple[str, str], datetime] = {}
+
+    def refuse_reason(self, taxpayer: str) -> str | None:
+        """Why this taxpayer may not issue (business rule 4.7); None when it may, or when it was never told."""
+        return self._refusals.get(taxpayer)
+
+    async def round(self) -> bool:
+        """Look at every pair once; True when all have what they need."""
+        return all(await asyncio.gather(*(self._care(*pair) for pair in self._pairs)))
+
+    async def _care(self, taxpayer: str, channel_name: str) -> bool:
+        pair = (taxpayer, channel_name)
+        now = self._clock.now()
+        if self._not_before.get(pair, now) > now:
+            return False
+        channel = self._channels[channel_name]
+        enough = True
+        for care in (self._numbers, self._quota, self._standing):
+            enough = await care(taxpayer, channel) and enough
+        if enough:
+            self._failures.pop(pair, None)
+        else:
+            self._failures[pair] = self._failures.get(pair, 0) + 1
+            self._not_before[pair] = now + decisions.backoff(self._failures[pair], self._policy)
+        return enough
+
+    async def _numbers(self, taxpayer: str, channel: Channel) -> bool:
+        now = self._clock.now()
+        year = year_of(now)
+        await self._expire(taxpayer, channel.name, year, now)
+        counts = await self._ledger.number_counts(taxpayer, channel.name, year)
+        if counts.free + counts.leased >= self._policy.segment_size * self._policy.refill_below and counts.pulled:
+            return True
+        quantity = min(self._policy.segment_size, channel.capabilities.segment_limit)
+        wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
+        request = await self._ledger.open_segment_request(wanted, now)
+        await self._paces[channel.name].turn(taxpayer)
+        answer = await channel.pull_numbers(taxpayer, request.quantity, request.serial)
+        if answer.outcome is not Outcome.OK or answer.value is None:
+            self._say("numbers.not_pulled", taxpayer, answer.code, answer.retry_after, channel.name)
+            return False
+        segment = answer.value
+        await self._ledger.fill_segment(taxpayer, request.serial, segment.first, segment.last, self._clock.now())
+        return True
+
+    async def _expire(self, taxpayer: str, channel: str, year: int, now: datetime) -> None:
+        expired = await self._ledger.expire_numbers(taxpayer, channel, year)
+        if expired:
+            await self._ledger.append_events([trail.platform("numbers.expired", now, taxpayer, count=expired)])
+
+    async def _quota(self, taxpayer: str, channel: Channel) -> bool:
+        now = self._clock.now()
+        month = month_of(now)
+        account = await self._ledger.quota(taxpayer, channel.name, month)
+        valid = account.valid_until is None or account.valid_until > now
+        if account.left >= self._policy.quota_step * Decimal(str(self._policy.refill_below)) and valid:
+            return True
+        await self._paces[channel.name].turn(taxpayer)
+        standing = await channel.quota(taxpayer)
+        if standing.outcome is not Outcome.OK or standing.value is None:
+            self._say("quota.not_read", taxpayer, standing.code, standing.retry_after, channel.name)
+            return False
+        amount = min(self._policy.quota_step, standing.value.usable)
+        if amount <= 0 or standing.value.paused:
+            self._say("quota.none_left", taxpayer, "paused" if standing.value.paused else "used", None, channel.name)
+            return account.left > 0
+        return await self._download(taxpayer, channel, month, amount)
+
+    async def _download(self, taxpayer: str, channel: Channel, month: str, amount: Decimal) -> bool:
+        wanted = QuotaRequest(taxpayer, channel.name, month, channel.serial(), amount)
+        request = await self._ledger.open_quota_request(wanted, self._clock.now())
+        await self._paces[channel.name].turn(taxpayer)
+        answer = await channel.move_quota(taxpayer, request.amount, request.serial, returning=False)
+        if answer.outcome is not Outcome.OK or answer.value is None:
+            self._say("quota.not_downloaded", taxpayer, answer.code, answer.retry_after, channel.name)
+            return False
+        grant = answer.value
+        await self._ledger.fill_quota(
+            taxpayer, request.serial, grant.amount, grant.valid_from, grant.valid_until, self._clock.now()
+        )
+        return True
+
+    async def _standing(self, taxpayer: str, channel: Channel) -> bool:
+        now = self._clock.now()
+        seen = self._standing_at.get(taxpayer)
+        if seen is not None and now < seen + timedelta(seconds=self._policy.standing_seconds):
+            return True
+        await self._paces[channel.name].turn(taxpayer)
+        answer = await channel.standing(taxpayer)
+        if answer.outcome is not Outcome.OK or answer.value is None:
+            self._say("standing.not_read", taxpayer, answer.code, answer.retry_after, channel.name)
+            return False
+        self._standing_at[taxpayer] = now
+        if answer.value.may_issue:
+            self._refusals.pop(taxpayer, None)
+        else:
+            self._refusals[taxpayer] = answer.value.reason or "status"
+        return True
+
+    def _say(self, what: str, taxpayer: str, code: str | None, retry_after: float | None, channel: str) -> None:
+        log.warning(what, extra={"taxpayer": taxpayer, "code": code})
+        if retry_after:
+            self._paces[channel].hold(taxpayer, retry_after)

@@ -1,0 +1,122 @@
+"""A bureau, a platform and a shop on one machine, ready to be run, broken and audited."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kaipiao_lab import auditor
+from kaipiao_lab.processes import Command, get, run, wait_ready
+from kaipiao_lab.sales import Sales
+from kaipiao_lab.shop import AnswerLog, Shop
+
+OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`speed`: of the bureau's clock. `tills`: connections of the shop."""
+
+    speed: float = 20.0
+    tills: int = 8
+    seed: int = 1
+
+
+class Bench:
+    """Everything lies below `directory`: bureau/, platform/, answers.ndjson and the logs."""
+
+    def __init__(self, directory: Path, sizes: Sizes) -> None:
+        self.directory = directory
+        self.sizes = sizes
+        self.bureau = self._bureau("0", "0")
+        self.platform = Command(["serve", "-d", str(directory / "platform"), "--json"], directory / "platform.log")
+        self.token = ""
+        self._log: AnswerLog | None = None
+        self.shop: Shop | None = None
+
+    def _bureau(self, port: str, admin_port: str) -> Command:
+        arguments = ["sandbox", "-d", str(self.directory / "bureau"), "--json"]
+        arguments += ["--speed", str(self.sizes.speed), "--seed", str(self.sizes.seed)]
+        arguments += ["--port", port, "--admin-port", admin_port]
+        return Command(arguments, self.directory / "bureau.log")
+
+    def set_up(self) -> None:
+        """Start the bureau, make the platform's data directory, start the platform, get a token."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        info = self.bureau.start()
+        (self.directory / "bureau.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+        setup = self.directory / "setup.log"
+        place = str(self.directory / "platform")
+        run(["init", "-d", place, "--port", "0", "--sandbox", str(self.directory / "bureau.json")], setup)
+        self.platform.start()
+        self.token = run(["token", "-d", place, "--role", "admin"], setup).strip()
+        wait_ready(self.url())
+
+    def restart_bureau(self) -> None:
+        """A bureau that was killed comes back at the same place."""
+        info = self.bureau.info
+        self.bureau = self._bureau(_port(info["url"]), _port(info["admin"]["url"]))
+        self.bureau.start()
+
+    def url(self) -> str:
+        return str(self.platform.info["url"])
+
+    @property
+    def seller(self) -> str:
+        return str(self.bureau.info["taxpayers"][0]["tax_number"])
+
+    def open_shop(self) -> Shop:
+        self._log = AnswerLog(self.directory / "answers.ndjson")
+        sales = Sales(self.seller, self.sizes.seed, f"S{self.sizes.seed}")
+        self.shop = Shop(self.url, self.token, sales, self._log, self.sizes.tills)
+        return self.shop
+
+    def status(self) -> dict[str, Any] | None:
+        found = get(f"{self.url()}/v1/status", self.token)
+        return found if isinstance(found, dict) else None
+
+    def open_invoices(self) -> int | None:
+        """How many are not at their end yet; None when the platform does not answer."""
+        found = self.status()
+        if found is None:
+            return None
+        return sum(int(seller["states"].get(state, 0)) for seller in found["taxpayers"] for state in OPEN_STATES)
+
+    def wait_settled(self, seconds: float, progress: Callable[[int], None] | None = None) -> int:
+        """Until nothing is open any more, or so many seconds passed. Returns how many are still open."""
+        end = time.monotonic() + seconds
+        left = self.open_invoices()
+        while left != 0 and time.monotonic() < end:
+            if progress is not None and left is not None:
+                progress(left)
+            time.sleep(0.25)
+            left = self.open_invoices()
+        if progress is not None and left is not None:
+            progress(left)
+        return -1 if left is None else left
+
+    def audit(self) -> auditor.Findings:
+        """Three books, read when both processes have stopped: the client's log, the platform's database, the bureau's export."""
+        bureau = self.directory / "bureau.ndjson"
+        register = run(["sandbox", "--books", "-d", str(self.directory / "bureau")], self.directory / "setup.log")
+        bureau.write_text(register, encoding="utf-8")
+        return auditor.compare(
+            auditor.client_book(self.directory / "answers.ndjson"),
+            auditor.our_database(self.directory / "platform" / "ledger.sqlite3"),
+            auditor.bureau_book(bureau),
+        )
+
+    def close(self) -> None:
+        """Stop what runs."""
+        if self._log is not None:
+            self._log.close()
+        self.platform.stop()
+        self.bureau.stop()
+
+
+def _port(url: str) -> str:
+    return url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[1]

@@ -1,0 +1,133 @@
+"""An issuing point in virtual time: the shipped code on the memory ledger, with a pretend bureau, no threads, no real time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pretend_bureau import PretendBureau
+
+from kaipiao.clock import ManualClock
+from kaipiao.invoice.lifecycle import State
+from kaipiao.invoice.model import Draft, DraftLine, Kind, Party, Seller
+from kaipiao.invoice.taxpayer import bureau_of, with_check_digit
+from kaipiao.issuing.issuer import Desk, Issued, Issuer
+from kaipiao.issuing.numbers import NumberDesk
+from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.ports import Inline
+from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.supply import Supply
+from kaipiao.issuing.uploader import Uploader
+from kaipiao.ledger.ids import IdMaker
+from kaipiao.ledger.memory import MemoryLedger
+from kaipiao.ledger.port import InvoiceRecord, Ledger
+from kaipiao.seal.digest import sm3
+from kaipiao.seal.port import Seal
+
+SELLER = with_check_digit("91440300MA5EXMPL1")
+START = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
+
+
+class StubSealer:
+    """Not a seal: bytes that depend on the data. Issuing asks no more of it."""
+
+    def seal(self, data: bytes) -> Seal:
+        return Seal("stub", "SM2-SM3", sm3(data))
+
+    def verify(self, data: bytes, seal: Seal) -> bool:
+        return seal.value == sm3(data)
+
+
+def seller() -> Seller:
+    bureau = bureau_of("44")
+    party = Party("示例销售有限公司", SELLER)
+    return Seller(party, "44", bureau.code, bureau.name, bureau.tag, "1", "系统")
+
+
+def draft(order: str, amount: str = "100.00", **changes: object) -> Draft:
+    line = DraftLine(
+        name="工作午餐",
+        short_name="餐饮服务",
+        tax_code="3070401000000000000",
+        tax_rate=Decimal("0.06"),
+        amount=Decimal(amount),
+    )
+    made = Draft(order, SELLER, Kind.GENERAL, Party("示例购买方"), (line,), remark=f"order:{order}")
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Point:
+    """One issuing point and its bureau."""
+
+    clock: ManualClock
+    ledger: Ledger
+    bureau: PretendBureau
+    issuer: Issuer
+    numbers: NumberDesk
+    uploader: Uploader
+    settler: Settler
+    supply: Supply
+    policy: Policy
+
+    async def issue(self, order: str, amount: str = "100.00") -> Issued:
+        return await self.issuer.issue(draft(order, amount))
+
+    async def record(self, order: str) -> InvoiceRecord:
+        return (await self.ledger.find(SELLER, orders=[order]))[0]
+
+    async def state(self, order: str) -> State:
+        return (await self.record(order)).state
+
+    async def step(self, seconds: float) -> None:
+        """Time goes on, then each loop has its turn once."""
+        self.clock.advance(seconds)
+        await self.uploader.round()
+        await self.settler.poll_round()
+        await self.settler.ask_round()
+        await self.settler.alarm_round()
+
+    async def run(self, seconds: float, every: float = 30.0) -> None:
+        for _ in range(int(seconds / every)):
+            await self.step(every)
+
+
+async def point(
+    ledger: Ledger | None = None,
+    bureau: PretendBureau | None = None,
+    policy: Policy | None = None,
+    *,
+    node: str = "n1",
+    clock: ManualClock | None = None,
+) -> Point:
+    """An issuing point that has numbers and quota."""
+    clock = clock or ManualClock(START)
+    ledger = ledger or MemoryLedger(node)
+    bureau = bureau or PretendBureau(clock)
+    policy = policy or Policy()
+    await ledger.open()
+    channels = {bureau.name: bureau}
+    paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
+    supply = Supply(ledger, channels, paces, [(SELLER, bureau.name)], clock, policy)
+    ids = IdMaker(clock.now, random.Random(7))
+    numbers = NumberDesk(ledger, node, policy, lambda _key: None)
+    desk = Desk(seller(), bureau.name, bureau.capabilities, StubSealer())
+    issuer = Issuer(
+        ledger,
+        {SELLER: desk},
+        numbers,
+        clock,
+        Inline(),
+        ids,
+        policy,
+        refuse_reason=supply.refuse_reason,
+        on_quota_short=lambda _taxpayer, _channel: None,
+    )
+    uploader = Uploader(ledger, channels, paces, clock, ids, node, policy)
+    settler = Settler(ledger, channels, paces, clock, policy)
+    await supply.round()
+    await issuer.open()
+    return Point(clock, ledger, bureau, issuer, numbers, uploader, settler, supply, policy)
