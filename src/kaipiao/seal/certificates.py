@@ -1,26 +1,43 @@
 """A small authority of our own, for the sandbox and for tests: P-256 certificates for servers and clients (RFC 5280).
 
-It is nobody's trust anchor but its owner's. Certificates go by real time, never by the platform's clock; they begin
-five minutes early, so that a clock slightly behind still takes them.
+It is nobody's trust anchor but its owner's. The SM2 certificates of seals are offered here too.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kaipiao.errors import KeyMalformed, SealFault
 from kaipiao.language import Text
 from kaipiao.seal import keyformat
+from kaipiao.seal.certificate_form import (
+    Extensions,
+    authority_extensions,
+    extended,
+    key_usage,
+    subject,
+    unsigned,
+    validity,
+)
+from kaipiao.seal.sm2_certificates import sm2_certificate, sm2_issued_by, sm2_self_signed
 
-ORGANISATION = "Kaipiao"
-_EARLY = timedelta(minutes=5)
+__all__ = [
+    "CertifiedKey",
+    "expires_at",
+    "issue_client",
+    "issue_server",
+    "new_authority",
+    "sm2_certificate",
+    "sm2_issued_by",
+    "sm2_self_signed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +52,8 @@ def new_authority(common_name: str, days: int = 3650) -> CertifiedKey:
     """A self-signed authority that may sign end certificates, not further authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = subject(common_name)
-    builder = unsigned(name, name, validity(days)).public_key(key.public_key())
-    for extension, critical in authority_extensions(x509.SubjectKeyIdentifier.from_public_key(key.public_key())):
-        builder = builder.add_extension(extension, critical)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = extended(unsigned(name, name, validity(days)), authority_extensions(identifier))
     return _signed(builder, key, key)
 
 
@@ -62,50 +78,6 @@ def expires_at(pem: bytes) -> datetime:
     return keyformat.parsed_certificate(pem).not_valid_after_utc
 
 
-def subject(common_name: str) -> x509.Name:
-    """Raises `SealFault` for a name of 0 or more than 64 characters."""
-    try:
-        attributes = [(NameOID.ORGANIZATION_NAME, ORGANISATION), (NameOID.COMMON_NAME, common_name)]
-        return x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
-    except ValueError:
-        raise SealFault(Text("证书名称须为 1 至 64 个字符。", "A certificate's name has 1 to 64 characters.")) from None
-
-
-def validity(days: int) -> tuple[datetime, datetime]:
-    now = datetime.now(UTC)
-    return now - _EARLY, now + timedelta(days=days)
-
-
-def unsigned(name: x509.Name, issuer: x509.Name, span: tuple[datetime, datetime]) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder(subject_name=name, issuer_name=issuer, serial_number=x509.random_serial_number())
-    return builder.not_valid_before(span[0]).not_valid_after(span[1])
-
-
-def authority_extensions(identifier: x509.SubjectKeyIdentifier) -> list[tuple[x509.ExtensionType, bool]]:
-    """(extension, critical) of an authority that stands directly above its end certificates."""
-    return [
-        (x509.BasicConstraints(ca=True, path_length=0), True),
-        (key_usage(certificates=True), True),
-        (identifier, False),
-        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), False),
-    ]
-
-
-def key_usage(*, certificates: bool) -> x509.KeyUsage:
-    """An authority signs certificates and revocation lists, everybody else signs digests; nobody agrees on keys."""
-    return x509.KeyUsage(
-        digital_signature=not certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=certificates,
-        crl_sign=certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
 def _issued(
     authority: CertifiedKey,
     common_name: str,
@@ -114,26 +86,27 @@ def _issued(
     alternative: x509.SubjectAlternativeName | None,
 ) -> CertifiedKey:
     issuer, issuer_key = keyformat.parsed_certificate(authority.certificate_pem), _private(authority)
+    if issuer.public_key() != issuer_key.public_key():
+        raise KeyMalformed(Text("签发者证书与私钥不符。", "The authority's certificate is not its key's."))
     key = ec.generate_private_key(ec.SECP256R1())
     begin, end = validity(days)
     builder = unsigned(subject(common_name), issuer.subject, (begin, min(end, issuer.not_valid_after_utc)))
-    issuer_identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    extensions: list[tuple[x509.ExtensionType, bool]] = [
+    extensions: Extensions = [
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (key_usage(certificates=False), True),
         (x509.ExtendedKeyUsage([purpose]), False),
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_identifier), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False),
     ]
-    for extension, critical in extensions + ([] if alternative is None else [(alternative, False)]):
-        builder = builder.add_extension(extension, critical)
-    return _signed(builder.public_key(key.public_key()), key, issuer_key)
+    if alternative is not None:
+        extensions.append((alternative, False))
+    return _signed(extended(builder, extensions), key, issuer_key)
 
 
 def _signed(
     builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, issuer_key: ec.EllipticCurvePrivateKey
 ) -> CertifiedKey:
-    certificate = builder.sign(issuer_key, hashes.SHA256())
+    certificate = builder.public_key(key.public_key()).sign(issuer_key, hashes.SHA256())
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return CertifiedKey(certificate.public_bytes(pem), secret)

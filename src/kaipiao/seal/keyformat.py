@@ -122,7 +122,7 @@ def parsed_certificate(certificate: bytes) -> x509.Certificate:
     pem = certificate.lstrip().startswith(b"-----BEGIN ")
     try:
         return (x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate)(certificate)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise KeyMalformed(Text("证书无法解析。", "The certificate cannot be read.")) from None
 
 

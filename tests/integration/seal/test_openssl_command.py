@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kaipiao.seal import sm4
+from kaipiao.seal.certificates import sm2_certificate, sm2_issued_by, sm2_self_signed
 from kaipiao.seal.digest import sm3
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2PublicKey
 
@@ -87,3 +88,19 @@ def test_openssl_signs_with_our_private_key_and_we_verify(tmp_path: Path) -> Non
 
 def test_the_command_line_that_was_compared_is_not_hashlib_in_disguise() -> None:
     assert openssl("dgst", "-sha256", "-binary", stdin=DATA) == hashlib.sha256(DATA).digest()
+
+
+def test_openssl_takes_our_sm2_certificates(tmp_path: Path) -> None:
+    authority_key, key = Sm2PrivateKey.generate(), Sm2PrivateKey.generate()
+    authority = sm2_self_signed("测试 SM2 CA", authority_key)
+    (tmp_path / "authority.pem").write_bytes(authority)
+    (tmp_path / "signer.pem").write_bytes(sm2_certificate(authority, authority_key, "测试章", key.public_key))
+    (tmp_path / "stranger.pem").write_bytes(sm2_self_signed("测试 SM2 CA", Sm2PrivateKey.generate()))
+    verify = ["verify", "-x509_strict", "-vfyopt", "distid:1234567812345678", "-CAfile"]
+    assert b"OK" in openssl(*verify, tmp_path / "authority.pem", tmp_path / "signer.pem")
+    assert b"OK" not in openssl(*verify, tmp_path / "stranger.pem", tmp_path / "signer.pem", check=False)
+    certificate = openssl(
+        "req", "-x509", "-newkey", "SM2", "-nodes", "-keyout", tmp_path / "k.pem", "-subj", "/CN=openssl", "-sm3",
+        "-sigopt", "distid:1234567812345678", "-days", "9", check=False,
+    )  # fmt: skip
+    assert sm2_issued_by(certificate, certificate)

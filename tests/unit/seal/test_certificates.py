@@ -102,3 +102,8 @@ def test_a_broken_certificate_or_authority_is_refused(authority: CertifiedKey, p
         issue_client(CertifiedKey(pem, authority.key_pem), "c")
     with pytest.raises(KeyMalformed):
         issue_client(CertifiedKey(authority.certificate_pem, pem), "c")
+
+
+def test_an_authority_signs_with_its_own_key_only(authority: CertifiedKey) -> None:
+    with pytest.raises(KeyMalformed):
+        issue_client(CertifiedKey(authority.certificate_pem, new_authority("other").key_pem), "c")
