@@ -13,7 +13,7 @@ from kaipiao.language import Text
 
 _BLUE = {"Y": True, "N": False}
 _KINDS = {"01": Kind.SPECIAL, "02": Kind.GENERAL}
-_NATURAL_PERSON = ("（个人）", "(个人)")
+_NATURAL_PERSON = "（个人）"
 
 
 def read_typed(root: etree._Element) -> Invoice:

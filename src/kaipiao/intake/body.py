@@ -1,0 +1,100 @@
+"""The JSON body of `POST /v1/invoices`: its fields and their form.
+
+The form only: whether the invoice may be issued is for the rules. Unknown fields are refused, because a mistyped name must
+not lose what it carries. Decimals may be strings or numbers and are taken as they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+# Controls, and what only steers how other text is shown (zero width, direction). Half characters never get this far.
+_INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
+_PRINTABLE = rf"^[^{_INVISIBLE}]*$"
+_LINES_OF_TEXT = rf"^(?:[^{_INVISIBLE}]|[\n\t])*$"
+
+_DIGITS = r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,13})?"
+_is_plain = re.compile(_DIGITS).fullmatch
+
+
+def _decimal(value: object) -> Decimal:
+    """Digits as they were written: at most 16 before and 13 after the point, no exponent, no negative zero."""
+    if isinstance(value, Decimal | str):
+        text = str(value)
+        if _is_plain(text):
+            number = Decimal(text)
+            if number or text[0] != "-":
+                return number
+    raise PydanticCustomError("plain_decimal", "not a plain decimal")
+
+
+Digits = Annotated[
+    Decimal,
+    PlainValidator(_decimal),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{_DIGITS}$"}, {"type": "number"}], "examples": ["113.00"]}
+    ),
+]
+Line = Annotated[str, StringConstraints(max_length=1000, pattern=_PRINTABLE)]
+Needed = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_PRINTABLE)]
+Lines = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES_OF_TEXT)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class BuyerBody(_Body):
+    name: Needed = Field(description="购买方名称 The buyer's name")
+    tax_number: Line | None = Field(None, description="纳税人识别号 Taxpayer number; a special invoice needs it")
+    address: Line | None = None
+    telephone: Line | None = None
+    bank: Line | None = None
+    account: Line | None = None
+    handler: Line | None = Field(None, description="经办人 The person who handles it")
+    natural_person: bool = Field(False, description="自然人 A natural person")
+
+
+class LineBody(_Body):
+    name: Needed = Field(description="项目名称 `*简称*项目`, or the bare item name with `short_name`")
+    tax_code: Needed = Field(description="税收分类编码 19 digits")
+    tax_rate: Digits = Field(description="税率 A fraction: 0.13")
+    short_name: Line | None = None
+    quantity: Digits | None = None
+    unit_price: Digits | None = None
+    amount: Digits | None = Field(None, description="金额 With tax when `tax_included`; else without")
+    tax: Digits | None = None
+    unit: Line | None = None
+    specification: Line | None = None
+    discount: Digits | None = Field(None, description="折扣额 Above 0: becomes a discount line")
+    nature: Literal["00", "01", "02"] = Field("00", description="发票行性质 00 normal, 01 discount, 02 discounted")
+    policy: Line | None = Field(None, description="优惠政策标识 01…18; 03 exempt, 04 not taxable")
+
+
+class ElementBody(_Body):
+    name: Needed
+    text: Lines | None = None
+    children: list[ElementBody] = Field(default_factory=list)
+    attributes: dict[Needed, Lines] = Field(default_factory=dict)
+
+
+class InvoiceRequest(_Body):
+    """开票请求 A request to issue one invoice."""
+
+    order: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_PRINTABLE)] = Field(
+        description="订单号 Your key of this sale, never used again", examples=["A-1"]
+    )
+    seller: Needed = Field(description="销售方纳税人识别号 The seller's taxpayer number")
+    kind: Literal["general", "special"] = Field(description="普通发票、专用发票 General or special invoice")
+    buyer: BuyerBody
+    lines: list[LineBody]
+    tax_included: bool = Field(False, description="含税 Prices and amounts are with tax")
+    remark: Lines | None = None
+    drawer: Line | None = Field(None, description="开票人 The drawer; the seller's own if left out")
+    expected_total: Digits | None = Field(None, description="价税合计 Refused when ours differs")
+    special: list[ElementBody] = Field(default_factory=list, description="特定要素 Special elements, as in the XML")

@@ -1,0 +1,60 @@
+"""What is wrong with the fields of a body, in both languages, without quoting what stands in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from kaipiao.errors import FieldsRefused
+from kaipiao.language import Text
+
+_MOST_FIELDS = 50  # a body with more wrong fields is not written by hand; the first ones tell
+_LONGEST_NAME = 40
+
+_REASONS: Mapping[str, Text] = {
+    "missing": Text("缺少", "is missing"),
+    "extra_forbidden": Text("没有这个字段", "is not a field"),
+    "plain_decimal": Text(
+        "应为数字：整数最多16位、小数最多13位，不用科学记数法，不用负零",
+        "is a number of at most 16 digits before and 13 after the point, without exponent, never negative zero",
+    ),
+    "string_type": Text("应为文本", "is a text"),
+    "string_too_short": Text("不能为空", "must not be empty"),
+    "string_too_long": Text("文本过长", "is too long"),
+    "string_pattern_mismatch": Text("含有控制字符或不可见字符", "has control characters or invisible ones"),
+    "string_unicode": Text("含有不完整的字符", "has half a character"),
+    "bool_type": Text("应为 true 或 false", "is true or false"),
+    "literal_error": Text("不是可选值之一", "is not one of the values it may have"),
+    "list_type": Text("应为数组", "is an array"),
+    "dict_type": Text("应为对象", "is an object"),
+    "model_type": Text("应为对象", "is an object"),
+    "recursion_loop": Text("嵌套过深", "is nested too deeply"),
+}
+_OTHER = Text("格式不对", "has not the right form")
+
+
+def refusal(error: ValidationError) -> FieldsRefused:
+    """The refusal that names each wrong field once."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = [_field(path_of(one["loc"]), _REASONS.get(one["type"], _OTHER)) for one in found[:_MOST_FIELDS]]
+    first, more = fields[0], len(found) - 1
+    zh = f"{first['path']} {first['zh']}" + (f"（另有 {more} 处）" if more else "")
+    en = f"{first['path']} {first['en']}" + (f" (and {more} more)" if more else "")
+    return FieldsRefused(Text(zh, en), fields=fields)
+
+
+def _field(path: str, reason: Text) -> dict[str, str]:
+    return {"path": path, "zh": reason.zh, "en": reason.en}
+
+
+def path_of(place: Sequence[str | int]) -> str:
+    """`lines[0].tax_rate`. A name that is none of ours came from outside: cut, and without anything that cannot be seen."""
+    path = ""
+    for step in place:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            name = "".join(character if character.isprintable() else "?" for character in step[:_LONGEST_NAME])
+            path += f".{name}" if path else name
+    return path or "."
