@@ -10,9 +10,17 @@ from kaipiao.errors import Internal
 from kaipiao.invoice.lifecycle import State, allowed
 from kaipiao.language import Text
 from kaipiao.ledger.port import ADVANCE_COLUMNS, Admission, Advance, EventDraft, InvoiceRecord, UploadEnd
+from kaipiao.ledger.trail import data_text, microseconds
 
-CENT = Decimal("0.01")
 _MOST_CENTS = 2**62
+_TEXT: tuple[type, ...] = (str, type(None))
+_INSTANT: tuple[type, ...] = (datetime, type(None))
+# What kind of value an advance may set a column to; text where it does not say.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("next_at", "deadline", "submitted_at", "sent_at", "accepted_at", "unknown_since"), _INSTANT),
+    **dict.fromkeys(("denials", "late_denials", "alarmed"), (int,)),
+    **dict.fromkeys(("doubt", "refused", "alone"), (bool,)),
+}
 # States from which a successor may follow (rule R14).
 REPLACEABLE = frozenset({State.REJECTED, State.EXPIRED})
 
@@ -115,21 +123,29 @@ def replaced_event(record: InvoiceRecord, successor: Admission) -> EventDraft:
     return EventDraft("state.replaced", successor.made_at, record.taxpayer, record.order, data)
 
 
-def advanced(record: InvoiceRecord, advance: Advance) -> InvoiceRecord:
-    """The invoice after this change, whose version holds. Raises `Internal` for what the lifecycle does not allow."""
-    if advance.to is not record.state and not allowed(record.state, advance.to):
-        raise defect("状态迁移不合法", f"{record.state} may not become {advance.to}", id=record.id)
-    if unknown := advance.changes.keys() - ADVANCE_COLUMNS:
-        raise defect("字段不可修改", f"An advance may not set {', '.join(sorted(unknown))}", id=record.id)
+def check_advance(state: State, number: str | None, advance: Advance) -> None:
+    """Raise `Internal` for a change that the lifecycle or the kinds of the columns do not allow."""
+    if advance.to is not state and not allowed(state, advance.to):
+        raise defect("状态迁移不合法", f"{state} may not become {advance.to}", id=advance.id)
     if advance.to is State.REPLACED:
-        raise defect("须由后继发票替换", "Only the admission of a successor replaces an invoice", id=record.id)
-    number = advance.changes.get("number", record.number)
-    if record.number is not None and number != record.number:
-        raise defect("号码不可更改", "The number of an invoice never changes", id=record.id)
-    after = replace(record, state=advance.to, version=record.version + 1, **advance.changes)  # type: ignore[arg-type]
-    if after.number is not None:
-        check_number(after.number)
-    return after
+        raise defect("须由后继发票替换", "Only the admission of a successor replaces an invoice", id=advance.id)
+    for column, value in advance.changes.items():
+        if column not in ADVANCE_COLUMNS or not isinstance(value, _KINDS.get(column, _TEXT)):
+            raise defect("字段不可修改或类型错误", f"An advance may not set {column} so", id=advance.id)
+        if isinstance(value, datetime):
+            microseconds(value)
+    given = advance.changes.get("number", number)
+    if number is not None and given != number:
+        raise defect("号码不可更改", "The number of an invoice never changes", id=advance.id)
+    if isinstance(given, str):
+        check_number(given)
+    data_text(advance.event.data)
+
+
+def advanced(record: InvoiceRecord, advance: Advance) -> InvoiceRecord:
+    """The invoice after this change, whose version holds."""
+    check_advance(record.state, record.number, advance)
+    return replace(record, state=advance.to, version=record.version + 1, **advance.changes)  # type: ignore[arg-type]
 
 
 def upload_begun_event(record: InvoiceRecord, upload: int, wire_id: str, node: str, now: datetime) -> EventDraft:

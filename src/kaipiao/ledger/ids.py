@@ -31,7 +31,7 @@ class IdMaker:
         self._chance = chance or SystemRandom()
         self._last = 0
 
-    def __call__(self) -> int:
+    def next(self) -> int:
         """The next id, greater than every one before it."""
         milliseconds = max(0, int((self._now() - _BEGIN).total_seconds() * 1000))
         fresh = milliseconds << _CHANCE_BITS | self._chance.getrandbits(_CHANCE_BITS)

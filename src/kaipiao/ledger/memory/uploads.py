@@ -68,7 +68,7 @@ class Uploads(Handle):
 
     async def alarming(self, now: datetime, limit: int) -> list[InvoiceRecord]:
         late = [r for r in self.store.in_state(State.UNKNOWN) if alarm_step(r, now) > r.alarmed]
-        return sorted(late, key=lambda r: (r.deadline or _NEVER, r.id))[:limit]
+        return sorted(late, key=_urgency)[:limit]
 
     async def advance(self, advances: Sequence[Advance]) -> list[bool]:
         return self._advance(advances, [])
@@ -111,13 +111,18 @@ class Uploads(Handle):
         return [r for r in self.store.in_state(state) if r.next_at is not None and r.next_at <= now]
 
     def _open(self, row: UploadRow) -> Upload:
-        records = tuple(self.store.invoices[(row.taxpayer, i)] for i in row.attempts)
-        return Upload(row.id, row.wire_id, row.taxpayer, row.channel, row.node, row.begun_at, records, ())
+        records = (self.store.invoices[(row.taxpayer, i)] for i in row.attempts)
+        ordered = tuple(sorted(records, key=_urgency))
+        return Upload(row.id, row.wire_id, row.taxpayer, row.channel, row.node, row.begun_at, ordered, ())
 
 
 def _batch(due: list[InvoiceRecord], limit: int) -> list[InvoiceRecord]:
     """The earliest deadline first, then the oldest. One that must go alone goes when it is first, else it waits."""
-    ordered = sorted(due, key=lambda r: (r.deadline or _NEVER, r.id))
+    ordered = sorted(due, key=_urgency)
     if ordered and ordered[0].alone:
         return ordered[: min(1, limit)]
     return [r for r in ordered if not r.alone][:limit]
+
+
+def _urgency(record: InvoiceRecord) -> tuple[datetime, int]:
+    return record.deadline or _NEVER, record.id
