@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import serialization
 
 from kaipiao.errors import KeyMalformed
 from kaipiao.language import Text
@@ -65,6 +66,15 @@ class TbsCertificate:
     extensions: Annotated[asn1.TLV, asn1.Explicit(3)]
 
 
+@asn1.sequence
+class SignedCertificate:
+    """A certificate as far as one needs to check or to make its signature."""
+
+    tbs: asn1.TLV
+    algorithm: asn1.TLV
+    signature: asn1.BitString
+
+
 _ALGORITHM = KeyAlgorithm(algorithm=EC_PUBLIC_KEY, curve=SM2_CURVE)
 
 
@@ -77,7 +87,7 @@ def point_of_spki(der: bytes) -> bytes:
     """The point 04 ‖ X ‖ Y, on the curve. Raises `KeyMalformed`."""
     info = _decoded(PublicKeyInfo, der)
     _require_sm2(info.algorithm)
-    return checked_point(info.key.as_bytes())
+    return checked_point(whole_bytes(info.key))
 
 
 def checked_point(point: bytes) -> bytes:
@@ -87,6 +97,13 @@ def checked_point(point: bytes) -> bytes:
             Text("公钥不是 SM2 曲线上未压缩的点。", "The public key is not an uncompressed point of the SM2 curve.")
         )
     return point
+
+
+def whole_bytes(bits: asn1.BitString) -> bytes:
+    """A BIT STRING that stands for bytes. Raises `KeyMalformed` when its last bits are declared unused."""
+    if bits.padding_bits():
+        raise KeyMalformed(Text("密钥的 DER 编码有误。", "The DER of the key is broken."))
+    return bits.as_bytes()
 
 
 def pkcs8(scalar: bytes, point: bytes | None) -> bytes:
@@ -102,7 +119,7 @@ def read_pkcs8(der: bytes) -> tuple[bytes, bytes | None]:
     info = _decoded(PrivateKeyInfo, der)
     _require_sm2(info.algorithm)
     inner = _decoded(EcPrivateKey, info.key)
-    point = None if inner.point is None else checked_point(inner.point.as_bytes())
+    point = None if inner.point is None else checked_point(whole_bytes(inner.point))
     return _checked_scalar(inner), point
 
 
@@ -115,6 +132,12 @@ def spki_of_certificate(certificate: bytes) -> bytes:
     """SubjectPublicKeyInfo of a certificate of version 3, PEM or DER. Raises `KeyMalformed`."""
     tbs = _decoded(TbsCertificate, parsed_certificate(certificate).tbs_certificate_bytes)
     return asn1.encode_der(tbs.public_key)
+
+
+def certificate_signature(certificate: x509.Certificate) -> bytes:
+    """The signature value as it stands in the certificate. Raises `KeyMalformed`."""
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    return whole_bytes(_decoded(SignedCertificate, der).signature)
 
 
 def parsed_certificate(certificate: bytes) -> x509.Certificate:

@@ -27,13 +27,6 @@ class SignatureAlgorithm:
     algorithm: x509.ObjectIdentifier
 
 
-@asn1.sequence
-class SignedCertificate:
-    tbs: keyformat.TbsCertificate
-    algorithm: SignatureAlgorithm
-    signature: asn1.BitString
-
-
 def sm2_self_signed(common_name: str, key: Sm2PrivateKey, days: int = 3650) -> bytes:
     """An authority's own certificate, PEM. Raises `SealFault`."""
     name = certificate_form.subject(common_name)
@@ -75,7 +68,9 @@ def sm2_issued_by(certificate: bytes, authority: bytes, at: datetime | None = No
         return (
             _may_issue(upper, lower)
             and all(_valid(one, at or datetime.now(UTC)) for one in (lower, upper))
-            and Sm2PublicKey.from_certificate(authority).verify(lower.tbs_certificate_bytes, lower.signature)
+            and Sm2PublicKey.from_certificate(authority).verify(
+                lower.tbs_certificate_bytes, keyformat.certificate_signature(lower)
+            )
         )
     except (KeyMalformed, ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
         return False  # names, times and extensions are parsed only when they are asked for
@@ -100,10 +95,14 @@ def _identifier(key: Sm2PublicKey) -> x509.SubjectKeyIdentifier:
 def _signed(builder: x509.CertificateBuilder, key: Sm2PublicKey, signer: Sm2PrivateKey) -> bytes:
     passing = ec.generate_private_key(ec.SECP256R1())
     model = builder.public_key(passing.public_key()).sign(passing, hashes.SHA256())
-    algorithm = SignatureAlgorithm(algorithm=SM2_WITH_SM3)
+    algorithm = _tlv(asn1.encode_der(SignatureAlgorithm(algorithm=SM2_WITH_SM3)))
     tbs = asn1.decode_der(keyformat.TbsCertificate, model.tbs_certificate_bytes)
-    tbs.signature = asn1.decode_der(asn1.TLV, asn1.encode_der(algorithm))
-    tbs.public_key = asn1.decode_der(asn1.TLV, key.to_spki_der())
-    signature = asn1.BitString(signer.sign(asn1.encode_der(tbs)), 0)
-    der = asn1.encode_der(SignedCertificate(tbs=tbs, algorithm=algorithm, signature=signature))
-    return keyformat.pem("CERTIFICATE", der)
+    tbs.signature, tbs.public_key = algorithm, _tlv(key.to_spki_der())
+    to_sign = asn1.encode_der(tbs)
+    signature = asn1.BitString(signer.sign(to_sign), 0)
+    whole = keyformat.SignedCertificate(tbs=_tlv(to_sign), algorithm=algorithm, signature=signature)
+    return keyformat.pem("CERTIFICATE", asn1.encode_der(whole))
+
+
+def _tlv(der: bytes) -> asn1.TLV:
+    return asn1.decode_der(asn1.TLV, der)

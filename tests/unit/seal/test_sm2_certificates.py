@@ -59,6 +59,18 @@ def test_any_changed_byte_breaks_it_in_words() -> None:
                 assert read(changed)
 
 
+def test_a_signature_with_bits_declared_unused_does_not_hold() -> None:
+    der = keyformat.der_of_pem("CERTIFICATE", SIGNER)
+    signature = x509.load_der_x509_certificate(der).signature
+    while signature[-1] & 1:
+        fresh = sm2_certificate(AUTHORITY, AUTHORITY_KEY, "另一枚", SIGNER_KEY.public_key)
+        der = keyformat.der_of_pem("CERTIFICATE", fresh)
+        signature = x509.load_der_x509_certificate(der).signature
+    at = len(der) - len(signature) - 1
+    assert sm2_issued_by(der, AUTHORITY)
+    assert not sm2_issued_by(der[:at] + b"\x01" + der[at + 1 :], AUTHORITY)
+
+
 @pytest.mark.parametrize(
     "junk", [b"", b"-----BEGIN CERTIFICATE-----", b"\x30\x03\x02\x01\x01", new_authority("P").certificate_pem]
 )

@@ -96,6 +96,17 @@ def test_the_native_library_refuses_it_too(point: bytes) -> None:
         sm2_engine().load_public(point)
 
 
+def test_a_point_with_bits_declared_unused_is_refused() -> None:
+    key = KEY
+    while key.public_key.point[-1] & 1:
+        key = Sm2PrivateKey.generate()
+    der = key.public_key.to_spki_der()
+    at = len(der) - curve.POINT_SIZE - 1
+    assert Sm2PublicKey.from_spki_der(der)
+    with pytest.raises(KeyMalformed):
+        Sm2PublicKey.from_spki_der(der[:at] + b"\x01" + der[at + 1 :])
+
+
 def test_the_generator_is_a_point() -> None:
     assert Sm2PublicKey.from_point(b"\x04" + curve.GX.to_bytes(32, "big") + curve.GY.to_bytes(32, "big"))
 
