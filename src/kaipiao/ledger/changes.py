@@ -72,6 +72,8 @@ def check_admission(admission: Admission) -> None:
     if admission.number is not None:
         check_number(admission.number)
     positive(admission.quota)
+    for amount in (admission.amount, admission.tax, admission.total):
+        cents(amount)
 
 
 def is_number(text: str) -> bool:
@@ -111,6 +113,10 @@ def claimed(record: InvoiceRecord) -> InvoiceRecord:
     return replace(
         record, state=State.UPLOADING, version=record.version + 1, tries=record.tries + 1, denials=0, late_denials=0
     )
+
+
+def nothing_to_replace(admission: Admission) -> Internal:
+    return defect("没有可替换的发票", "There is no invoice of this order to replace", id=admission.id)
 
 
 def replaced(record: InvoiceRecord) -> InvoiceRecord:

@@ -11,6 +11,7 @@ from kaipiao.ledger.changes import (
     admitted,
     check_admission,
     defect,
+    nothing_to_replace,
     replaced,
     replaced_event,
 )
@@ -25,9 +26,24 @@ class Admissions(Handle):
     async def admit(self, admissions: Sequence[Admission]) -> list[AdmitResult]:
         for admission in admissions:
             check_admission(admission)
-            admitted(admission)
             prepared([admission_event(admission)])
+        self._check_identities(admissions)
         return [self._admit(admission) for admission in admissions]
+
+    def _check_identities(self, admissions: Sequence[Admission]) -> None:
+        """Refuse, before anything is stored, an id of another order and a successor of nothing."""
+        orders: dict[tuple[str, int], str] = {}
+        for admission in admissions:
+            key = (admission.taxpayer, admission.id)
+            known = self.store.invoices.get(key)
+            owner = orders.setdefault(key, known.order if known is not None else admission.order)
+            if owner != admission.order:
+                raise defect("标识重复", "An id of an invoice is used twice", id=admission.id)
+        earlier = {(a.taxpayer, a.order) for a in admissions if a.replaces is None}
+        for admission in admissions:
+            order = (admission.taxpayer, admission.order)
+            if admission.replaces is not None and order not in self.store.orders and order not in earlier:
+                raise nothing_to_replace(admission)
 
     def _admit(self, admission: Admission) -> AdmitResult:
         live = self._live(admission)
@@ -41,8 +57,6 @@ class Admissions(Handle):
         account_key = (admission.taxpayer, admission.channel, admission.month)
         if admission.quota > self.store.accounts.get(account_key, Account()).left:
             return AdmitResult(AdmitOutcome.QUOTA_SHORT)
-        if (admission.taxpayer, admission.id) in self.store.invoices:
-            raise defect("标识重复", "An id of an invoice is used twice", id=admission.id)
         return AdmitResult(AdmitOutcome.ADMITTED, self._store(admission, block, live))
 
     def _live(self, admission: Admission) -> InvoiceRecord | None:

@@ -14,6 +14,7 @@ from kaipiao.ledger.changes import (
     admitted,
     cents,
     check_admission,
+    nothing_to_replace,
     replaced,
     replaced_event,
 )
@@ -145,6 +146,8 @@ class _Desk:
 
     def _note(self, admission: Admission, live: InvoiceRecord | None) -> InvoiceRecord:
         key = (admission.taxpayer, admission.order)
+        if live is None and admission.replaces is not None:
+            raise nothing_to_replace(admission)
         if live is None:
             self._transaction.execute(sql.INSERT_ORDER, (*key, admission.id))
         else:
