@@ -18,23 +18,24 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from kaipiao.errors import Malformed
+from kaipiao.errors import Malformed, TooLarge
 from kaipiao.invoice.model import Draft, Invoice
 from kaipiao.invoice.money import plain, sound
 from kaipiao.language import Text
 
 T = TypeVar("T")
-Tree = dict[str, object]
+_DEEPEST = 190  # levels of JSON; the reader goes to 200, and what is written must be readable
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def draft_bytes(draft: Draft) -> bytes:
-    """Canonical JSON of a draft. Raises `Malformed` for numbers (NaN, 1e400) and texts (half characters) that no draft has."""
+    """Canonical JSON of a draft. Raises `Malformed` for numbers (NaN, 1e400) and texts (half characters) that no draft
+    has, `TooLarge` for elements nested beyond reading."""
     return _bytes(draft, plain)
 
 
 def invoice_bytes(invoice: Invoice) -> bytes:
-    """Canonical JSON of an invoice, decimals with their scale. Raises `Malformed` as `draft_bytes` does."""
+    """Canonical JSON of an invoice, decimals with their scale. Raises as `draft_bytes` does."""
     return _bytes(invoice, _with_scale)
 
 
@@ -62,27 +63,29 @@ def _with_scale(value: Decimal) -> str:
 
 def _bytes(value: object, number: Callable[[Decimal], str]) -> bytes:
     try:
-        return _encode(_tree(value, number)).encode()
+        return _encode(_tree(value, number, 0)).encode()
     except UnicodeEncodeError as error:
         raise Malformed(Text("文字中有不完整的字符", "A text holds half a character")) from error
 
 
-def _tree(value: object, number: Callable[[Decimal], str]) -> object:
+def _tree(value: object, number: Callable[[Decimal], str], depth: int) -> object:
     """Plain JSON values. A text passes as it is: most fields are one, so it is asked first."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Decimal):
         return number(value)
+    if depth > _DEEPEST:
+        raise TooLarge(Text("要素嵌套过深", "The elements are nested too deeply"), limit=_DEEPEST)
     if isinstance(value, tuple):
-        return [_tree(item, number) for item in value]
+        return [_tree(item, number, depth + 1) for item in value]
     if isinstance(value, frozenset):
         return sorted(value)
-    tree: Tree = {}
+    tree: dict[str, object] = {}
     plan = _plan(type(value))
     for name, default, item in zip(plan.names, plan.left_out, plan.values(value), strict=True):
         if item is default or (not item and item == default):
             continue
-        tree[name] = item if item.__class__ is str else _tree(item, number)
+        tree[name] = item if item.__class__ is str else _tree(item, number, depth + 1)
     return tree
 
 

@@ -49,7 +49,7 @@ def complete(draft: Draft, seller: Seller, number: str, made_at: datetime) -> In
         version=VERSION,
         tag=seller.tag,
         medium=tables().medium,
-        taxpayer_type=Label(seller.taxpayer_type, tables().taxpayers[seller.taxpayer_type]),
+        taxpayer_type=Label(seller.taxpayer_type, tables().taxpayers.get(seller.taxpayer_type)),
         labels=_labels(draft),
         remark=draft.remark,
         special=draft.special,

@@ -8,14 +8,14 @@ from datetime import date
 from kaipiao.invoice.amounts import full_name
 from kaipiao.invoice.model import Draft, DraftLine, Invoice, Kind, Line, Seller
 from kaipiao.invoice.money import is_sound, product
-from kaipiao.invoice.rules import arithmetic, header, lines, numbers, parties, rates, texts
+from kaipiao.invoice.rules import arithmetic, elements, header, lines, numbers, parties, rates, texts
 from kaipiao.invoice.rules.rule import Finding, Findings, Rule, Verdict
 from kaipiao.invoice.tables import tables
 
 
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, by code."""
-    groups = (header, parties, texts, numbers, lines, rates, arithmetic)
+    groups = (header, elements, parties, texts, numbers, lines, rates, arithmetic)
     return tuple(sorted((rule for group in groups for rule in group.RULES), key=lambda rule: rule.code))
 
 
@@ -42,6 +42,7 @@ def check_draft(draft: Draft, seller: Seller, on: date) -> tuple[Finding, ...]:
     parties.check_number(findings, "seller_tax_number", draft.seller_tax_number)
     parties.check_buyer(findings, draft.buyer, draft.kind)
     texts.check_remark(findings, draft.remark, tables().limits.lengths.remark)
+    elements.check_elements(findings, draft.special)
     if _check_draft_lines(findings, draft, seller, on):
         arithmetic.check_draft_sums(findings, draft)
     return findings.all()
@@ -104,6 +105,7 @@ def check_invoice(invoice: Invoice, *, received: bool) -> tuple[Finding, ...]:
     parties.check_party_texts(findings, "seller", invoice.seller)
     parties.check_buyer(findings, invoice.buyer, invoice.kind)
     texts.check_remark(findings, invoice.remark, tables().limits.lengths.remark)
+    elements.check_elements(findings, invoice.special)
     if _check_invoice_lines(findings, invoice) and totals:
         lines.check_invoice_discounts(findings, invoice)
         arithmetic.check_invoice_sums(findings, invoice)

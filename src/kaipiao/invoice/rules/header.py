@@ -67,14 +67,6 @@ BLUE_SIGN = Rule(
     "business-rules 4.9",
     received=Received.INVALID,
 )
-SPECIAL_ELEMENTS = Rule(
-    "KP-RULE-SPECIAL-01",
-    "special",
-    Text("特定要素的内容未作判断", "The content of the special elements is not judged"),
-    "business-rules 4.2 (tdyslxDm); the base ability takes none",
-    stops=False,
-    received=Received.NOT_JUDGED,
-)
 DAY = Rule(
     "KP-RULE-DATE-01",
     "issued_at",
@@ -92,7 +84,6 @@ RULES = (
     RED_SIGN,
     RED_REFERENCE,
     BLUE_SIGN,
-    SPECIAL_ELEMENTS,
 )
 
 
@@ -100,8 +91,6 @@ def check_draft_header(findings: Findings, draft: Draft, seller: Seller) -> None
     limits = tables().limits.lengths
     check_text(findings, "order", draft.order, limits.order, needed=True)
     check_text(findings, "drawer", draft.drawer or seller.drawer, limits.drawer, needed=True)
-    if draft.special:
-        findings.unjudged(SPECIAL_ELEMENTS, "special")
 
 
 def check_invoice_number(findings: Findings, invoice: Invoice) -> None:
@@ -118,8 +107,6 @@ def check_invoice_kind(findings: Findings, invoice: Invoice) -> None:
     if invoice.kind is None:
         findings.add(KIND_UNKNOWN, "kind")
     check_text(findings, "drawer", invoice.drawer, tables().limits.lengths.drawer, needed=True)
-    if invoice.special:
-        findings.unjudged(SPECIAL_ELEMENTS, "special")
 
 
 def issue_day(findings: Findings, invoice: Invoice) -> date | None:

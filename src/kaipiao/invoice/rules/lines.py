@@ -77,7 +77,7 @@ CODE_FORM = Rule(
 RULES = (COUNT, PAIR, NAME_FORM, DISCOUNT_LINE, AMOUNT_NEEDED, NEGATIVE, DISCOUNT_AMOUNT, CODE_FORM)
 
 _CODE = re.compile(r"[1-6][0-9]{18}")
-_NAME = re.compile(r"\*([^*]+)\*(.*\S.*)", re.DOTALL)
+_NAME = re.compile(r"\*([^*]+)\*(?!\*)(.*\S.*)", re.DOTALL)
 
 
 def check_count(findings: Findings, count: int) -> bool:
@@ -92,7 +92,7 @@ def check_line_texts(findings: Findings, path: str, line: DraftLine | Line, name
     limits = tables().limits.lengths
     check_text(findings, f"{path}.name", name, limits.item, needed=True)
     form = _NAME.fullmatch(name)
-    if form is None:
+    if form is None or (isinstance(line, DraftLine) and line.short_name is not None and line.short_name != form[1]):
         findings.add(NAME_FORM, f"{path}.name")
     else:
         check_text(findings, f"{path}.name", form[1], limits.short_name)

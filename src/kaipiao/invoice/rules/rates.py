@@ -185,7 +185,7 @@ def check_policy(findings: Findings, path: str, line: DraftLine) -> None:
     if policy_row is None:
         findings.add(UNKNOWN_POLICY, f"{path}.policy")
         return
-    if policy_row.rates and line.tax_rate not in policy_row.rates:
+    if policy_row.rates and is_sound(line.tax_rate) and line.tax_rate not in policy_row.rates:
         findings.add(POLICY_RATE, f"{path}.tax_rate", policy=policy_row.code, allowed=_listed(policy_row.rates))
     if not policy_row.settled:
         findings.add(REDUCED_LEVY, f"{path}.policy")

@@ -63,6 +63,11 @@ def check_text(findings: Findings, path: str, text: str | None, limit: int, *, n
         findings.add(SURROUNDED, path)
 
 
+def is_writable(text: str) -> bool:
+    """No character that a document cannot hold or show; line breaks are fine."""
+    return not _FORBIDDEN.search(text.translate(_LINE_BREAKS))
+
+
 def check_remark(findings: Findings, text: str | None, limit: int) -> None:
     """A remark may have line breaks; everything else as for other texts."""
     if text:
