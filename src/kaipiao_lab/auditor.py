@@ -64,10 +64,10 @@ def client_book(path: Path) -> Iterator[Entry]:
 
 
 def bureau_book(path: Path) -> Iterator[Entry]:
-    """The bureau's exported register: number, jshj (价税合计), bz (remark)."""
+    """The bureau's exported register: number, total (价税合计), remark."""
     for row in _lines(path):
-        found = ORDER_IN_REMARK.search(str(row.get("bz") or ""))
-        yield Entry(found.group(1) if found else "", str(row["fphm"]), cents(row["jshj"]))
+        found = ORDER_IN_REMARK.search(str(row.get("remark") or ""))
+        yield Entry(found.group(1) if found else "", str(row["number"]), cents(row["total"]))
 
 
 def our_book(path: Path) -> Iterator[Entry]:
@@ -77,10 +77,10 @@ def our_book(path: Path) -> Iterator[Entry]:
 
 
 def our_database(path: Path) -> Iterator[Entry]:
-    """The platform's embedded database, read with a query of the auditor's own."""
+    """The platform's embedded database, read with a query of the auditor's own (totals are cents there)."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        query = 'SELECT "order", number, total, state FROM invoice'
+        query = "SELECT client_order, number, total, state FROM invoice"
         for order, number, total, state in connection.execute(query):
             yield Entry(str(order), str(number or ""), int(total), str(state))
     finally:

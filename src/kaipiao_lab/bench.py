@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kaipiao_lab import auditor
-from kaipiao_lab.processes import Command, get, run, wait_ready
+from kaipiao_lab.processes import Command, get, put, run, wait_ready
 from kaipiao_lab.sales import Sales
 from kaipiao_lab.shop import AnswerLog, Shop
 
@@ -19,11 +19,12 @@ OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`speed`: of the bureau's clock. `tills`: connections of the shop."""
+    """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop."""
 
     speed: float = 20.0
     tills: int = 8
     seed: int = 1
+    start: str | None = None
 
 
 class Bench:
@@ -42,6 +43,8 @@ class Bench:
         arguments = ["sandbox", "-d", str(self.directory / "bureau"), "--json"]
         arguments += ["--speed", str(self.sizes.speed), "--seed", str(self.sizes.seed)]
         arguments += ["--port", port, "--admin-port", admin_port]
+        if self.sizes.start is not None:
+            arguments += ["--start", self.sizes.start]
         return Command(arguments, self.directory / "bureau.log")
 
     def set_up(self) -> None:
@@ -61,6 +64,14 @@ class Bench:
         info = self.bureau.info
         self.bureau = self._bureau(_port(info["url"]), _port(info["admin"]["url"]))
         self.bureau.start()
+
+    def restart_platform(self) -> None:
+        self.platform.start()
+
+    def set_faults(self, faults: list[dict[str, object]]) -> None:
+        """Order faults at the bureau's admin endpoint; it may be down just now, then it is tried again."""
+        admin = self.bureau.info["admin"]
+        put(f"{admin['url']}/faults", admin["credential"], json.dumps(faults).encode())
 
     def url(self) -> str:
         return str(self.platform.info["url"])
@@ -106,7 +117,7 @@ class Bench:
         bureau.write_text(register, encoding="utf-8")
         return auditor.compare(
             auditor.client_book(self.directory / "answers.ndjson"),
-            auditor.our_database(self.directory / "platform" / "ledger.sqlite3"),
+            auditor.our_database(self.directory / "platform" / "ledger.db"),
             auditor.bureau_book(bureau),
         )
 

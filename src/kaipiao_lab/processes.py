@@ -119,6 +119,21 @@ def get(url: str, token: str | None = None, seconds: float = 5.0) -> Any:
         return None
 
 
+def put(url: str, credential: str, body: bytes, seconds: float = 15.0) -> None:
+    """PUT to an endpoint on loopback until it takes it. Raises `NotStarted`."""
+    headers = {"Authorization": f"Bearer {credential}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310 — loopback
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 — loopback
+                return
+        except OSError as silent:
+            if time.monotonic() > end:
+                raise NotStarted(f"{url} does not take it: {silent}") from silent
+            time.sleep(0.2)
+
+
 def wait_ready(url: str, seconds: float = START_SECONDS) -> None:
     """Until `/readyz` says yes. Raises `NotStarted`."""
     end = time.monotonic() + seconds

@@ -60,11 +60,18 @@ class Shop:
         self._lock = threading.Lock()
         self._left = 0
         self._deadline = 0.0
+        self._gap = 0.0
+        self._next_at = 0.0
         self.takings = Takings()
 
-    def sell(self, count: int, patience: float, progress: Callable[[], None] | None = None) -> None:
-        """Send `count` sales. A sale without an answer within `patience` seconds of the whole run is given up."""
+    def sell(
+        self, count: int, patience: float, progress: Callable[[], None] | None = None, rate: float | None = None
+    ) -> None:
+        """Send `count` sales, at most `rate` a second. A sale without an answer within `patience` seconds of the whole
+        run is given up."""
         self._left = count
+        self._gap = 1.0 / rate if rate else 0.0
+        self._next_at = time.monotonic()
         self._deadline = time.monotonic() + patience
         threads = [threading.Thread(target=self._till, args=(progress,), daemon=True) for _ in range(self._tills)]
         for thread in threads:
@@ -81,7 +88,12 @@ class Shop:
             if self._left <= 0 or time.monotonic() > self._deadline:
                 return None
             self._left -= 1
-            return self._sales.next()
+            self._next_at = max(self._next_at + self._gap, time.monotonic() - 1.0)
+            early = self._next_at - time.monotonic()
+            sale = self._sales.next()
+        if early > 0:
+            time.sleep(early)
+        return sale
 
     def _till(self, progress: Callable[[], None] | None) -> None:
         line = _Line(self._url, self._token)

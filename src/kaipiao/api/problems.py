@@ -44,7 +44,7 @@ def _findings(value: object, language: Language) -> object:
 def response(error: KaipiaoError, request: Request) -> JSONResponse:
     language = from_accept_language(request.headers.get("accept-language"))
     request_id = str(request.scope.get("kaipiao.request_id", ""))
-    headers = {"Content-Language": language}
+    headers: dict[str, str] = {"Content-Language": language}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kaipiao"'
     if error.status == 503:

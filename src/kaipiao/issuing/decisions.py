@@ -202,8 +202,12 @@ def _denied(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance
             return _plain(record, state, kind, counts | {"next_at": None}, now)
         later = max(now + timedelta(seconds=caps.ask_spacing), visible_from)
         return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
+    if record.provenance == "duplicate" and late < 2:  # it said that it holds it: it only does not show it yet
+        later = now + timedelta(seconds=max(caps.settle, caps.ask_spacing))
+        return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
     if denials >= 2:
-        return _plain(record, State.ISSUED, "absent_send_same_again", counts | {"next_at": now}, now)
+        again: dict[str, Value] = {"next_at": now, "provenance": None}
+        return _plain(record, State.ISSUED, "absent_send_same_again", counts | again, now)
     later = now + timedelta(seconds=caps.ask_spacing)
     return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
 

@@ -14,6 +14,7 @@ from kaipiao.errors import (
     ClockUnsound,
     Internal,
     KaipiaoError,
+    LedgerFault,
     NotFound,
     NotQualified,
     OrderConflict,
@@ -23,7 +24,7 @@ from kaipiao.errors import (
 )
 from kaipiao.invoice.canonical import differing_fields, draft_bytes, invoice_bytes
 from kaipiao.invoice.drafting import complete
-from kaipiao.invoice.model import Draft, Seller
+from kaipiao.invoice.model import Draft, Invoice, Seller
 from kaipiao.invoice.rules import Verdict, check_draft
 from kaipiao.issuing import trail
 from kaipiao.issuing.commit import Committer
@@ -53,6 +54,12 @@ class Issued:
     record: InvoiceRecord
     document: SealedDocument
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    invoice: Invoice
+    sealed: SealedDocument
 
 
 class Issuer:
@@ -124,7 +131,7 @@ class Issuer:
             made_at = self._made_at()
             year = year_of(made_at)
             taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
-            result, document = await self._admit(draft, desk, taken, made_at, content, digest)
+            result, document = await self._admit_or_give_back(draft, desk, taken, made_at, content, digest)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
                 return Issued(result.record, document, replayed=False)
             if result.outcome is AdmitOutcome.FENCED:
@@ -147,14 +154,43 @@ class Issuer:
             raise Internal(outcome=result.outcome.value)
         return await self._known(result.record, content, digest)
 
-    async def _admit(
+    async def _admit_or_give_back(
         self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime, content: bytes, digest: bytes
     ) -> tuple[AdmitResult, SealedDocument]:
+        """A number is given back only when its pair was surely not stored: before the commit, or when the ledger says so."""
+        year = year_of(made_at)
+        try:
+            document = await self._freeze(draft, desk, taken, made_at)
+        except BaseException:
+            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
+            raise
+        admission = self._admission(draft, desk, taken, made_at, content, digest, document)
+        try:
+            return await self._committer.admit(admission), document.sealed
+        except LedgerFault:
+            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
+            raise
+
+    async def _freeze(self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime) -> _Frozen:
+        """From here on nobody changes a byte."""
         invoice = complete(draft, desk.seller, taken.number, made_at)
         xml = write_invoice(invoice)
         seal = await self._workers.run(lambda: desk.sealer.seal(xml))
-        document = SealedDocument(xml, invoice_bytes(invoice), sm3(xml), seal.value, seal.key_id, seal.algorithm)
-        admission = Admission(
+        sealed = SealedDocument(xml, invoice_bytes(invoice), sm3(xml), seal.value, seal.key_id, seal.algorithm)
+        return _Frozen(invoice, sealed)
+
+    def _admission(
+        self,
+        draft: Draft,
+        desk: Desk,
+        taken: Taken,
+        made_at: datetime,
+        content: bytes,
+        digest: bytes,
+        frozen: _Frozen,
+    ) -> Admission:
+        invoice, sealed = frozen.invoice, frozen.sealed
+        return Admission(
             id=self._ids.next(),
             taxpayer=draft.seller_tax_number,
             order=draft.order,
@@ -171,7 +207,7 @@ class Issuer:
             block=taken.block,
             epoch=taken.epoch,
             quota=max(Decimal(0), invoice.amount),
-            document=document,
+            document=sealed,
             next_at=made_at + timedelta(seconds=self._policy.linger),
             deadline=upload_closes(made_at, desk.capabilities),
             event=trail.issued(
@@ -179,12 +215,11 @@ class Issuer:
                 draft.seller_tax_number,
                 made_at,
                 number=taken.number,
-                digest=document.digest,
-                key_id=seal.key_id,
+                digest=sealed.digest,
+                key_id=sealed.key_id,
                 channel=desk.channel,
             ),
         )
-        return await self._committer.admit(admission), document
 
     async def _known(self, record: InvoiceRecord, content: bytes, digest: bytes) -> Issued:
         if record.content_digest != digest:

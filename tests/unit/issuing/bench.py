@@ -112,7 +112,7 @@ async def point(
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
     supply = Supply(ledger, channels, paces, [(SELLER, bureau.name)], clock, policy)
-    ids = IdMaker(clock.now, random.Random(7))
+    ids = IdMaker(clock.now, random.Random(node))
     numbers = NumberDesk(ledger, node, policy, lambda _key: None)
     desk = Desk(seller(), bureau.name, bureau.capabilities, StubSealer())
     issuer = Issuer(

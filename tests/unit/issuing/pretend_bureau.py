@@ -152,9 +152,7 @@ class PretendBureau:
         now, much = self.clock.now(), Decimal("100000000.00")
         return Answer(Outcome.OK, QuotaStanding(much, much, False, month_of(now), now, month_end(now)))
 
-    async def move_quota(
-        self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool
-    ) -> Answer[QuotaGrant]:
+    async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]:
         now = self.clock.now()
         return Answer(Outcome.OK, QuotaGrant(amount, now, month_end(now)))
 

@@ -1,0 +1,51 @@
+# 每个目标一行说明；`make help` 由这些注释生成 / `make help` is made from these comments.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+QUICK ?=
+SEED ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint chaos mutants bench lock clean
+
+help: ## 列出全部目标 / list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/runtime: locks/runtime.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r locks/runtime.txt
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/runtime locks/dev.txt
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r locks/dev.txt
+	@touch $@
+
+demo: $(VENV)/runtime ## 沙箱、平台、1000 张票、三方账本 / a bureau, the platform, 1,000 invoices, three books
+	$(RUN)/kaipiao demo
+
+test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minutes
+	$(RUN)/python -m pytest
+
+lint: $(VENV)/dev ## 风格、类型、导入方向 / style, types, direction of imports
+	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
+
+chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick)
+
+mutants: $(VENV)/dev ## 已知的错误，每个都被点名的测试抓住 / known mistakes, each caught by a named test
+	$(RUN)/python tests/mutants.py
+
+bench: $(VENV)/dev ## 各部分的 CPU 与对照 / CPU of the parts, against named baselines
+	$(RUN)/python benchmarks/parts.py $(if $(QUICK),--quick)
+
+lock: $(VENV)/dev ## 重新锁定依赖 / lock the dependencies anew
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o locks/runtime.txt
+	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o locks/dev.txt
+
+clean: ## 删除虚拟环境与缓存 / remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,156 @@
+"""kill -9 of platform and bureau at random moments, faults on the wire, sales without a pause, three books at the end.
+
+The last line on stdout is one JSON object: kills, acknowledged, confirmed, unknown, lost, doubled, believed_wrong.
+Traffic stays on loopback; the run is bounded in time and ends only processes that it started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.processes import Command
+
+SERVICES = ["QDFPSC", "CXQDFPSCJG"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`kills` of each of the two; `rate`: sales a second; `pause`: seconds between two kills, from–to; `settle`: seconds
+    for the end; `limit`: of the whole."""
+
+    kills: int
+    sales: int
+    rate: float
+    speed: float
+    pause: tuple[float, float]
+    settle: float
+    limit: float
+
+
+QUICK = Plan(kills=5, sales=1200, rate=70.0, speed=300.0, pause=(0.6, 1.6), settle=60.0, limit=100.0)
+FULL = Plan(kills=100, sales=52_000, rate=60.0, speed=300.0, pause=(1.0, 5.0), settle=400.0, limit=1800.0)
+
+
+def faults(seed: int) -> list[dict[str, object]]:
+    """What goes wrong besides the kills: each about 1–3 % of the calls, of uploads and results."""
+    uploads = {"services": ["QDFPSC"]}
+    kinds: list[dict[str, object]] = [
+        {"kind": "drop_answer", "probability": 0.03, **uploads},
+        {"kind": "late", "probability": 0.03, "seconds": [10, 300], **uploads},
+        {"kind": "lose", "probability": 0.03, **uploads},
+        {"kind": "http_error", "probability": 0.02, "status": 503, "services": SERVICES},
+        {"kind": "http_error", "probability": 0.02, "status": 502, "after_commit": True, **uploads},
+        {"kind": "too_many", "probability": 0.01, "services": SERVICES},
+        {"kind": "soft_logout", "probability": 0.01, "services": SERVICES},
+        {"kind": "half_answer", "probability": 0.02, "services": SERVICES},
+        {"kind": "hang", "probability": 0.01, "services": SERVICES},
+        {"kind": "wrong_order", "probability": 0.02, "services": ["CXQDFPSCJG"]},
+        {"kind": "delay", "probability": 0.05, "seconds": [1, 20], "services": SERVICES},
+    ]
+    return [{**kind, "seed": seed * 100 + place} for place, kind in enumerate(kinds)]
+
+
+class Killer:
+    """Kills and starts again, in an order and at moments drawn from the seed."""
+
+    def __init__(self, bench: Bench, plan: Plan, seed: int) -> None:
+        self._bench = bench
+        self._plan = plan
+        self._chance = random.Random(seed)  # noqa: S311 — repeatable, no secret
+        self.kills = {"platform": 0, "bureau": 0}
+
+    def work(self, end: float) -> None:
+        """Until both have been killed often enough, or time is up."""
+        while min(self.kills.values()) < self._plan.kills and time.monotonic() < end:
+            time.sleep(self._chance.uniform(*self._plan.pause))
+            victim = self._chance.choice([n for n, k in self.kills.items() if k < self._plan.kills])
+            self._kill(victim)
+            self.kills[victim] += 1
+
+    def _kill(self, victim: str) -> None:
+        process: Command = self._bench.platform if victim == "platform" else self._bench.bureau
+        process.kill()
+        time.sleep(self._chance.uniform(0.0, 0.5))
+        if victim == "platform":
+            self._bench.restart_platform()
+        else:
+            self._bench.restart_bureau()
+
+
+def storm(directory: Path, plan: Plan, seed: int) -> dict[str, object]:
+    """One run. Returns the last line."""
+    sizes = Sizes(speed=plan.speed, tills=6, seed=seed, start=_third_of_the_month())
+    bench = Bench(directory, sizes)
+    end = time.monotonic() + plan.limit
+    try:
+        bench.set_up()
+        bench.set_faults(faults(seed))
+        shop = bench.open_shop()
+        killer = Killer(bench, plan, seed)
+        selling = threading.Thread(
+            target=shop.sell, args=(plan.sales, plan.limit), kwargs={"rate": plan.rate}, daemon=True
+        )
+        selling.start()
+        killer.work(end)
+        selling.join(max(1.0, end - time.monotonic()))
+        bench.set_faults([])
+        left = bench.wait_settled(plan.settle)
+    finally:
+        bench.close()
+    found = bench.audit()
+    _say(f"{shop.takings.repeated} repeated, {shop.takings.refused} refused {shop.takings.refusals}, {left} left open")
+    _say(f"lost {found.lost_orders} doubled {found.doubled_orders} wrong {found.wrong_orders}")
+    return {
+        "kills": killer.kills,
+        "acknowledged": found.acknowledged,
+        "confirmed": found.confirmed,
+        "unknown": found.unknown,
+        "lost": found.lost,
+        "doubled": found.doubled,
+        "believed_wrong": found.believed_wrong,
+        "issued": found.issued,
+    }
+
+
+def sound(result: dict[str, object], plan: Plan) -> bool:
+    """Nothing lost, doubled or believed wrongly, everything confirmed, and enough of it to mean something."""
+    kills = result["kills"]
+    enough = isinstance(kills, dict) and min(kills.values()) >= plan.kills
+    clean = not (result["lost"] or result["doubled"] or result["believed_wrong"] or result["unknown"])
+    acknowledged, confirmed = int(str(result["acknowledged"])), int(str(result["confirmed"]))
+    return enough and clean and confirmed == int(str(result["issued"])) >= acknowledged >= plan.sales * 0.95
+
+
+def _third_of_the_month() -> str:
+    """Far from month ends, so that a run at any date tests crashes and not the calendar."""
+    return time.strftime("%Y-%m-03T09:00:00+08:00")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under 50 s")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="keep everything in this directory")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else FULL
+    with tempfile.TemporaryDirectory(prefix="kaipiao-chaos-") as scratch:
+        result = storm(options.keep or Path(scratch), plan, options.seed)
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 0 if sound(result, plan) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
