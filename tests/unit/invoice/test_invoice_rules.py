@@ -289,6 +289,7 @@ BROKEN_INVOICES: list[tuple[Invoice, str, str, tuple[Verdict, bool] | None]] = [
     (invoice(lines=()), "KP-RULE-LINE-01", "lines", (Verdict.INVALID, True)),
     (invoice_line(unit_price=D(100)), "KP-RULE-LINE-02", "lines[0].quantity", (Verdict.INVALID, False)),
     (invoice_line(tax_code="0" * 19), "KP-RULE-CODE-01", "lines[0].tax_code", (Verdict.INVALID, False)),
+    (invoice_line(tax_code="6" * 19), "KP-RULE-CODE-02", "lines[0].rate_text", (Verdict.INVALID, False)),
     (invoice_line(tax_rate=D("0.061")), "KP-RULE-RATE-01", "lines[0].tax_rate", (Verdict.NOT_JUDGED, False)),
     (invoice_line(tax_rate=D("1.06")), "KP-RULE-RATE-02", "lines[0].tax_rate", (Verdict.INVALID, True)),
     (

@@ -202,6 +202,9 @@ def check_untaxed(findings: Findings, path: str, line: DraftLine | Line, kind: K
 def check_invoice_rate(findings: Findings, path: str, line: Line, invoice: Invoice, on: date | None) -> bool:
     """Rate or the text instead of it. True when it may be computed with, or when there is nothing to compute."""
     texts = {policy.prints_rate for policy in tables().policies.values() if policy.prints_rate}
+    for policy in tables().policies.values():
+        if policy.needed_for and line.tax_code.startswith(policy.needed_for) and line.rate_text != policy.prints_rate:
+            findings.add(CODE_SIX, f"{path}.rate_text")
     if line.tax_rate is None:
         if line.rate_text in texts:
             check_untaxed(findings, path, line, invoice.kind)
