@@ -1,0 +1,116 @@
+"""Tokens: only ours, only ES256, only in time, only for what they name."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from datetime import timedelta
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaipiao.access.tokens import ROLES, Permission, Tokens, require
+from kaipiao.errors import AccessRefused, PermissionMissing
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+TOKENS = Tokens(KEY, "k1")
+CLAIMS = {
+    "iss": "kaipiao",
+    "aud": "kaipiao-api",
+    "sub": "erp",
+    "iat": 1,
+    "nbf": 1,
+    "exp": 9_999_999_999,
+    "jti": "x",
+    "role": "admin",
+    "taxpayers": ["*"],
+}
+
+
+def _part(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def test_a_token_of_ours_names_its_caller() -> None:
+    caller = TOKENS.check(TOKENS.make("erp", "issuer", ("91440300MA5EXMPL17",), timedelta(hours=1)))
+    assert caller.subject == "erp"
+    assert caller.permissions == ROLES["issuer"]
+    assert caller.may_act_for("91440300MA5EXMPL17")
+    assert not caller.may_act_for("91110108MA01EXMP2X")
+
+
+def test_an_expired_token_says_that_it_expired() -> None:
+    with pytest.raises(AccessRefused) as refused:
+        TOKENS.check(TOKENS.make("erp", "issuer", ("*",), timedelta(seconds=-5)))
+    assert refused.value.code == "KP-ACCESS-02"
+
+
+def test_a_token_without_algorithm_is_refused() -> None:
+    header = _part(json.dumps({"alg": "none", "typ": "JWT"}).encode())
+    body = _part(json.dumps(CLAIMS).encode())
+    for token in (f"{header}.{body}.", f"{header}.{body}.AAAA"):
+        with pytest.raises(AccessRefused):
+            TOKENS.check(token)
+
+
+def test_our_public_key_used_as_a_shared_secret_is_refused() -> None:
+    """Algorithm confusion (RFC 8725 2.1)."""
+    public = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    signed = ".".join(_part(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, CLAIMS))
+    forged = _part(hmac.digest(public, signed.encode(), "sha256"))
+    with pytest.raises(AccessRefused):
+        TOKENS.check(f"{signed}.{forged}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aud": "another"},
+        {"iss": "another"},
+        {"nbf": int(time.time()) + 3600},
+        {"role": "root"},
+        {"role": None},
+        {"taxpayers": "*"},
+        {"exp": None},
+    ],
+)
+def test_a_claim_that_is_not_ours_is_refused(change: dict[str, object]) -> None:
+    claims = {k: v for k, v in {**CLAIMS, **change}.items() if v is not None}
+    with pytest.raises(AccessRefused):
+        TOKENS.check(jwt.encode(claims, KEY, algorithm="ES256"))
+
+
+def test_a_token_of_another_installation_is_refused() -> None:
+    other = Tokens(ec.generate_private_key(ec.SECP256R1()), "k1")
+    with pytest.raises(AccessRefused):
+        TOKENS.check(other.make("erp", "admin", ("*",), timedelta(hours=1)))
+
+
+@given(st.text(max_size=200))
+def test_garbage_is_refused_and_never_repeated_back(garbage: str) -> None:
+    with pytest.raises(AccessRefused) as refused:
+        TOKENS.check(garbage)
+    if len(garbage) > 8:
+        assert garbage not in str(refused.value)
+
+
+def test_least_privilege_by_role() -> None:
+    for role, permissions in ROLES.items():
+        caller = TOKENS.check(TOKENS.make("x", role, ("*",), timedelta(hours=1)))
+        for permission in Permission:
+            if permission in permissions:
+                require(caller, permission)
+            else:
+                with pytest.raises(PermissionMissing):
+                    require(caller, permission)
+
+
+def test_a_role_that_does_not_exist_makes_no_token() -> None:
+    with pytest.raises(AccessRefused):
+        TOKENS.make("x", "root", ("*",), timedelta(hours=1))
