@@ -12,7 +12,7 @@ from kaipiao.language import Text
 from kaipiao.ledger.port import ADVANCE_COLUMNS, Admission, Advance, EventDraft, InvoiceRecord, UploadEnd
 from kaipiao.ledger.trail import data_text, microseconds
 
-_MOST_CENTS = 2**62
+_MOST = Decimal(10) ** 16  # more than any sum of money here, and its cents fit 63 bits
 _TEXT: tuple[type, ...] = (str, type(None))
 _INSTANT: tuple[type, ...] = (datetime, type(None))
 # What kind of value an advance may set a column to; text where it does not say.
@@ -32,12 +32,11 @@ def defect(zh: str, en: str, **facts: object) -> Internal:
 
 def cents(amount: Decimal) -> int:
     """Money as whole cents (分). Refuses what is not a finite amount of at most two decimals."""
-    if not amount.is_finite():
-        raise defect("金额不是有限数", "An amount is not finite")
-    scaled = amount * 100
-    whole = int(scaled)
-    if whole != scaled or abs(whole) > _MOST_CENTS:
-        raise defect("金额超出分或范围", "An amount has more than two decimals or is too large")
+    if not amount.is_finite() or abs(amount) > _MOST:
+        raise defect("金额不是有限数或过大", "An amount is not finite or too large")
+    whole = int(amount * 100)
+    if whole != amount * 100:
+        raise defect("金额超出分", "An amount has more than two decimals")
     return whole
 
 
@@ -74,6 +73,16 @@ def check_admission(admission: Admission) -> None:
     positive(admission.quota)
     for amount in (admission.amount, admission.tax, admission.total):
         cents(amount)
+    for instant in (admission.made_at, admission.next_at, admission.deadline):
+        if instant is not None:
+            microseconds(instant)
+    check_event(admission_event(admission))
+
+
+def check_event(event: EventDraft) -> None:
+    """Refuse what could not be chained."""
+    data_text(event.data)
+    microseconds(event.at)
 
 
 def is_number(text: str) -> bool:
@@ -145,7 +154,7 @@ def check_advance(state: State, number: str | None, advance: Advance) -> None:
         raise defect("号码不可更改", "The number of an invoice never changes", id=advance.id)
     if isinstance(given, str):
         check_number(given)
-    data_text(advance.event.data)
+    check_event(advance.event)
 
 
 def advanced(record: InvoiceRecord, advance: Advance) -> InvoiceRecord:

@@ -19,6 +19,8 @@ NO_HASH = bytes(32)  # what the first event of a writer names as its predecessor
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
 EventValue = str | int | bool | None
 
 
@@ -48,7 +50,7 @@ def data_text(data: Mapping[str, EventValue]) -> str:
     for value in data.values():
         if value is not None and not isinstance(value, str | int | bool):
             raise Internal(Text("事件含有不支持的值", f"An event holds a value of type {type(value).__name__}"))
-    return json.dumps(dict(data), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _canonical(dict(data))
 
 
 def canonical_event(
@@ -64,7 +66,7 @@ def canonical_event(
     """The bytes that an event's hash covers: one JSON array, UTF-8. `at` in microseconds since 1970, `data` as
     `data_text` makes it. The position is left out: it belongs to the place where the trail is kept."""
     parts = [writer, sequence, kind, at, taxpayer, subject, data, previous.hex()]
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _canonical(parts).encode("utf-8", "surrogatepass")
 
 
 def chained(tip: ChainTip, draft: EventDraft, data: str) -> ChainTip:
@@ -79,4 +81,4 @@ def chained(tip: ChainTip, draft: EventDraft, data: str) -> ChainTip:
 def head_bytes(writer: str, sequence: int, digest: bytes, at: datetime) -> bytes:
     """The bytes that a head's signature covers."""
     parts = ["head", writer, sequence, digest.hex(), microseconds(at)]
-    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _canonical(parts).encode("utf-8", "surrogatepass")

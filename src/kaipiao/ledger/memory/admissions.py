@@ -26,7 +26,6 @@ class Admissions(Handle):
     async def admit(self, admissions: Sequence[Admission]) -> list[AdmitResult]:
         for admission in admissions:
             check_admission(admission)
-            prepared([admission_event(admission)])
         self._check_identities(admissions)
         return [self._admit(admission) for admission in admissions]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.changes import check_event
 from kaipiao.ledger.port import (
     ChainHead,
     Event,
@@ -140,4 +141,6 @@ class MemoryStore:
 
 def prepared(drafts: list[EventDraft]) -> list[tuple[EventDraft, str]]:
     """Events with their canonical data: what cannot be chained is refused here, before anything changes."""
+    for draft in drafts:
+        check_event(draft)
     return [(draft, data_text(draft.data)) for draft in drafts]

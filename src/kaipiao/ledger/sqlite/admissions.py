@@ -23,7 +23,7 @@ from kaipiao.ledger.sqlite import rows
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.handle import Handle
 from kaipiao.ledger.sqlite.transaction import Transaction
-from kaipiao.ledger.trail import data_text, microseconds
+from kaipiao.ledger.trail import microseconds
 
 _Key = tuple[str, str]
 
@@ -34,7 +34,6 @@ class Admissions(Handle):
     async def admit(self, admissions: Sequence[Admission]) -> list[AdmitResult]:
         for admission in admissions:
             check_admission(admission)
-            data_text(admission_event(admission).data)
         return await self._write_together(list(admissions), admit_together)
 
 
@@ -78,10 +77,11 @@ class _Desk:
         return AdmitResult(AdmitOutcome.ADMITTED, self._note(admission, live))
 
     def store(self) -> None:
-        """Write everything that was admitted. Successors have been written already."""
+        """Write everything that was admitted. The order key of a successor is there already."""
         new = self._admitted
         many = self._transaction.many
         numbered = [a for a in new if a.number is not None]
+        many(sql.INSERT_ORDER, [(a.taxpayer, a.order, a.id) for a in new if a.replaces is None])
         many(sql.INSERT_NUMBER, [(a.taxpayer, a.number, a.block, a.id) for a in numbered])
         many(sql.INSERT_INVOICE, map(rows.invoice_row, new))
         many(sql.INSERT_DOCUMENT, [rows.document_row(a, a.document) for a in new if a.document is not None])
@@ -148,9 +148,7 @@ class _Desk:
         key = (admission.taxpayer, admission.order)
         if live is None and admission.replaces is not None:
             raise nothing_to_replace(admission)
-        if live is None:
-            self._transaction.execute(sql.INSERT_ORDER, (*key, admission.id))
-        else:
+        if live is not None:
             self._replace(live, admission)
         record = self._records[key] = admitted(admission)
         if admission.number is not None:
