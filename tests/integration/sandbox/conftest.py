@@ -65,8 +65,8 @@ def sandbox(tmp_path: Path) -> Iterator[START]:
     clients: list[Outside] = []
 
     def start(**settings: Any) -> Outside:
-        settings = {"directory": tmp_path / "bureau", "rate_per_second": 0.0} | settings
-        bureau = Running(SandboxSettings(**settings))
+        chosen: dict[str, Any] = {"directory": tmp_path / "bureau", "rate_per_second": 0.0, **settings}
+        bureau = Running(SandboxSettings(**chosen))
         running.append(bureau)
         client = Outside(bureau.info)
         clients.append(client)
@@ -109,7 +109,8 @@ class Killable:
         self.process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(directory), str(out), str(port)])
         deadline = time.monotonic() + 20
         while not out.exists():
-            assert self.process.poll() is None and time.monotonic() < deadline, "the process did not come up"
+            assert self.process.poll() is None, "the process ended"
+            assert time.monotonic() < deadline, "the process did not come up"
             time.sleep(0.01)
         self.client = Outside(read_info(out))
 

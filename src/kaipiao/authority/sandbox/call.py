@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kaipiao.clock import SHANGHAI
 
 Answer = dict[str, object]
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +58,6 @@ def local(instant: datetime) -> str:
 
 def parse_local(text: str) -> datetime:
     """The inverse of `local`, in UTC. Raises ValueError."""
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=SHANGHAI).astimezone(UTC)
+    if not _LOCAL.fullmatch(text):
+        raise ValueError("not yyyy-MM-dd HH:mm:ss")
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)

@@ -14,8 +14,8 @@ from kaipiao.authority.sandbox.filed import Filed, FiledLine
 from kaipiao.authority.sandbox.form import Refusal
 from kaipiao.clock import SHANGHAI, month_close, year_of
 
-_NUMBER = re.compile(r"\d{20}")
-_CODE = re.compile(r"\d{19}")
+_NUMBER = re.compile(r"\d{20}", re.ASCII)
+_CODE = re.compile(r"\d{19}", re.ASCII)
 _TAX_NUMBER = re.compile(r"[0-9A-Z]{15,20}")
 _NO_TAX = frozenset({"03", "04"})  # exempt, not taxable
 
@@ -44,16 +44,18 @@ def _check_buyer(filed: Filed) -> Refusal | None:
 
 
 def check_time(filed: Filed, now: datetime) -> Refusal | None:
-    """The clocks of the protocol: 48 hours, month close, year of the number, no issue date ahead of the bureau's clock."""
+    """The clocks of the protocol: no issue date ahead of the bureau's clock, year of the number, month close, 48 hours.
+
+    The 48 hours always end before the month closes; the closed month comes first because it says more."""
     age = (now - filed.issued_at).total_seconds()
     if age < -limits().future_seconds:
         return Refusal("own-TIME-01", "开票日期晚于税局时间")
     if filed.number[:2] != f"{year_of(filed.issued_at) % 100:02d}":
         return Refusal("own-TIME-02", "发票号码年份与开票年份不一致，跨年号码不可使用")
-    if age >= limits().upload_window_seconds:
-        return Refusal("own-TIME-03", "上传时间与开票时间间隔应小于48小时")
     if now >= month_close(filed.issued_at):
         return Refusal("own-TIME-04", "开票所属月份已关账，请重新开具")
+    if age >= limits().upload_window_seconds:
+        return Refusal("own-TIME-03", "上传时间与开票时间间隔应小于48小时")
     return None
 
 
@@ -78,6 +80,8 @@ def _line_findings(filed: Filed, line: FiledLine) -> Iterator[Refusal]:
         yield Refusal("own-LINE-03", f"{where}发票行性质不正确")
     if line.nature == "01" and (line.amount >= 0) == filed.blue:
         yield Refusal("own-LINE-04", f"{where}折扣行金额方向不正确")
+    if line.nature != "01" and line.amount < 0 and filed.blue:
+        yield Refusal("own-LINE-07", f"{where}蓝字发票金额不得为负")
     yield from _rate_findings(filed, line, where)
     yield from _line_arithmetic(line, where)
 

@@ -41,8 +41,15 @@ def _same_day(row: Row, call: Call) -> bool:
     return call_text(call.fields(), "kprq") == row[4][:10].replace("-", "")
 
 
+def _unknown_kind(call: Call) -> bool:
+    """Asked with a kind that we never hold: an error of the question, never the answer "not there"."""
+    return call_text(call.fields(), "fplx") not in _KINDS.values()
+
+
 def status(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
     """FPZTXXCX, in 202007 and 203067."""
+    if _unknown_kind(call):
+        return refused("01", "发票类型须为81或82")
     row = _held(db, call)
     if row is None or not _same_day(row, call) or call_text(call.fields(), "fplx") != _KINDS[row[1]]:
         return refused("04", "查无数据")
@@ -55,6 +62,8 @@ def status(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
 def face(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
     """FPCY_NEW: the whole face, zipped, for the seller and the buyer only."""
     fields = call.fields()
+    if _unknown_kind(call):
+        return refused("01", "发票类型须为81或82")
     row = _held(db, call)
     if row is None:
         return refused("02", "查无此票")

@@ -21,35 +21,30 @@ class Refusal:
 def check_part(service: str, part: str, record: Mapping[str, object], where: str = "") -> Refusal | None:
     """The first thing that is wrong in one object, or None. `where` precedes the message (第3行)."""
     for rule in field_rules().get((service, part), ()):
-        problem = _check_field(rule, record.get(rule.field))
+        value = record.get(rule.field)
+        if value is None or value == "":
+            if rule.required == "yes":
+                return Refusal("own-FIELD-01", f"{where}字段{rule.field}不能为空")
+            continue
+        problem = _check_value(rule, value)
         if problem is not None:
             return Refusal(problem[0], f"{where}字段{rule.field}{problem[1]}")
     return None
 
 
-def _check_field(rule: FieldRule, value: object) -> tuple[str, str] | None:
+def _check_value(rule: FieldRule, value: object) -> tuple[str, str] | None:
+    whole, decimals = rule.length
     try:
         if rule.type == "number":
-            return _check_number(rule, value)
-        content = text(value)
-        if content is None:
-            return ("own-FIELD-01", "不能为空") if rule.required == "yes" else None
-        if len(content) > rule.length[0]:
-            return "own-FIELD-02", f"超过长度{rule.length[0]}"
+            content = number(value)
+            fitting = content is None or fits(content, whole, decimals)
+            return None if fitting else ("own-FIELD-02", f"超过长度{whole},{decimals}")
+        words = text(value) or ""
         if rule.type == "time":
-            parse_local(content)
+            parse_local(words)
     except ValueError:
         return "own-FIELD-03", "格式不正确"
-    return None
-
-
-def _check_number(rule: FieldRule, value: object) -> tuple[str, str] | None:
-    content = number(value)
-    if content is None:
-        return ("own-FIELD-01", "不能为空") if rule.required == "yes" else None
-    if not fits(content, *rule.length):
-        return "own-FIELD-02", f"超过长度{rule.length[0]},{rule.length[1]}"
-    return None
+    return None if len(words) <= whole else ("own-FIELD-02", f"超过长度{whole}")
 
 
 def call_text(record: Mapping[str, object], name: str) -> str:

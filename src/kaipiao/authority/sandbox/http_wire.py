@@ -38,6 +38,7 @@ class Conversation:
         self._now = now
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits().head_bytes)
         self._zip = False
+        self._announced = 0
 
     async def next_head(self) -> Head | None:
         """None when the client has gone or said nothing for too long. Raises `Malformed`, `TooLarge`."""
@@ -62,12 +63,15 @@ class Conversation:
     def _head(self, request: h11.Request) -> Head:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
         self._zip = "gzip" in headers.get("accept-encoding", "").lower()
+        self._announced = int(headers.get("content-length", "0"))
         return Head(request.method.decode("ascii"), request.target.decode("latin-1").partition("?")[0], headers)
 
     async def body(self) -> bytes:
         """The whole body. Raises `TooLarge` above the limit of size or time, `Malformed`."""
         pieces: list[bytes] = []
         left = limits().body_bytes
+        if self._announced > left:
+            raise TooLarge(Text("报文过大", "The body is too large"))
         while isinstance(event := await self._event(limits().body_seconds), h11.Data):
             pieces.append(bytes(event.data))
             left -= len(event.data)

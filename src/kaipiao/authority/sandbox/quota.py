@@ -41,7 +41,7 @@ def account(db: sqlite3.Connection, company: VirtualTaxpayer, instant: datetime)
         "SELECT downloaded, used, filed, queried_at FROM quota WHERE taxpayer = ? AND month = ?",
         (company.tax_number, month),
     ).fetchone() or (0, 0, 0, None)
-    begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=SHANGHAI).astimezone(UTC)
+    begin = datetime.fromisoformat(f"{month}-01").replace(tzinfo=SHANGHAI).astimezone(UTC)
     end = month_end(instant)
     if company.files == "manual" and not row[2]:
         end = begin + timedelta(days=limits().filing_day)

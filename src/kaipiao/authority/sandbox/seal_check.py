@@ -9,6 +9,7 @@ import binascii
 import zlib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from lxml import etree
 
@@ -56,9 +57,15 @@ def unpack_xml(packed: str) -> bytes:
     return xml
 
 
+@lru_cache(maxsize=64)
+def _public_key(point: bytes) -> Sm2PublicKey:
+    """Loading a key costs more than a check with it, and a seller has few."""
+    return Sm2PublicKey(point)
+
+
 def _holds(point: bytes, xml: bytes, signature: bytes) -> bool:
     try:
-        return Sm2PublicKey(point).verify(xml, signature)
+        return _public_key(point).verify(xml, signature)
     except SealFault:
         return False
 

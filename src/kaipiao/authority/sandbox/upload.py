@@ -15,6 +15,7 @@ from kaipiao.authority.sandbox.form import Refusal, call_text
 from kaipiao.authority.sandbox.numbers import owner_of
 from kaipiao.authority.sandbox.quota import use_quota
 from kaipiao.authority.sandbox.seal_check import check_seal, without_seal
+from kaipiao.authority.sandbox.settings import VirtualTaxpayer
 from kaipiao.authority.sandbox.standing import forbidden_by
 from kaipiao.authority.sandbox.values import parse_json, text, to_json
 
@@ -87,20 +88,20 @@ def _judge(
 
 
 def _refuse(db: sqlite3.Connection, call: Call, filed: Filed) -> Refusal | None:
-    return (
-        check_identity(filed, call.platform)
-        or check_time(filed, call.now)
-        or _check_books(db, filed)
-        or check_content(filed)
-        or check_seal(filed)
-        or _take_quota(db, filed)
-    )
-
-
-def _check_books(db: sqlite3.Connection, filed: Filed) -> Refusal | None:
     company = store.taxpayer(db, filed.seller)
     if company is None:
         return Refusal("own-SELLER-01", "销售方未在本沙箱登记")
+    return (
+        check_identity(filed, call.platform)
+        or check_time(filed, call.now)
+        or _check_books(db, company, filed)
+        or check_content(filed)
+        or check_seal(filed)
+        or _take_quota(db, company, filed)
+    )
+
+
+def _check_books(db: sqlite3.Connection, company: VirtualTaxpayer, filed: Filed) -> Refusal | None:
     forbidden = forbidden_by(company)
     if forbidden is not None:
         return Refusal("own-SELLER-02", forbidden)
@@ -111,9 +112,7 @@ def _check_books(db: sqlite3.Connection, filed: Filed) -> Refusal | None:
     return None
 
 
-def _take_quota(db: sqlite3.Connection, filed: Filed) -> Refusal | None:
-    company = store.taxpayer(db, filed.seller)
-    assert company is not None
+def _take_quota(db: sqlite3.Connection, company: VirtualTaxpayer, filed: Filed) -> Refusal | None:
     free = sum(line.amount for line in filed.lines if line.policy == "04")  # not taxable lines take no quota
     problem = use_quota(db, company, filed.issued_at, filed.amount - free)
     return None if problem is None else Refusal("own-QUOTA-01", problem)

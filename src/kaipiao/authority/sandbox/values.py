@@ -6,7 +6,7 @@ import json
 import re
 from decimal import Decimal
 
-_NUMBER = re.compile(r"[+-]?(\d{1,24})(\.\d{1,24})?")
+_NUMBER = re.compile(r"[+-]?(\d{1,24})(\.\d{1,24})?", re.ASCII)
 _LARGEST_EXPONENT = 24
 
 
