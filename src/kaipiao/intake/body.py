@@ -10,8 +10,11 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from kaipiao.document.xml.escape import split_name
+from kaipiao.errors import Malformed
 
 # Controls, and what only steers how other text is shown (zero width, direction). Half characters never get this far.
 _INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
@@ -43,6 +46,20 @@ Digits = Annotated[
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=_PRINTABLE)]
 Needed = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_PRINTABLE)]
 Lines = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES_OF_TEXT)]
+
+
+def _xml_name(name: str) -> str:
+    """A name that can be written into the XML later, when it is too late to refuse it; never that of a red reference."""
+    try:
+        split_name(name)
+    except Malformed:
+        raise PydanticCustomError("xml_name", "not a name") from None
+    if name == "RedEInvoice":
+        raise PydanticCustomError("red_element", "a red reference")
+    return name
+
+
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_xml_name)]
 
 
 class _Body(BaseModel):
@@ -77,10 +94,10 @@ class LineBody(_Body):
 
 
 class ElementBody(_Body):
-    name: Needed
+    name: Name
     text: Lines | None = None
     children: list[ElementBody] = Field(default_factory=list)
-    attributes: dict[Needed, Lines] = Field(default_factory=dict)
+    attributes: dict[Name, Lines] = Field(default_factory=dict)
 
 
 class InvoiceRequest(_Body):

@@ -19,6 +19,8 @@ _REASONS: Mapping[str, Text] = {
         "应为数字：整数最多16位、小数最多13位，不用科学记数法，不用负零",
         "is a number of at most 16 digits before and 13 after the point, without exponent, never negative zero",
     ),
+    "xml_name": Text("不是有效的 XML 名称", "is not a name that XML allows"),
+    "red_element": Text("红字信息不能随开票请求提交", "is a red reference, which no request to issue can carry"),
     "string_type": Text("应为文本", "is a text"),
     "string_too_short": Text("不能为空", "must not be empty"),
     "string_too_long": Text("文本过长", "is too long"),
@@ -54,7 +56,7 @@ def path_of(place: Sequence[str | int]) -> str:
     for step in place:
         if isinstance(step, int):
             path += f"[{step}]"
-        else:
+        elif step != "[key]":  # pydantic's mark for a wrong key of a mapping; the key itself stands before it
             name = "".join(character if character.isprintable() else "?" for character in step[:_LONGEST_NAME])
             path += f".{name}" if path else name
     return path or "."

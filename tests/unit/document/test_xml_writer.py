@@ -173,10 +173,20 @@ def test_numbers_that_are_no_money_are_refused(number: str) -> None:
         write_invoice(replace(INVOICE, total=Decimal(number)))
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a><b", "1a", "-a", "a²", "a\0", "{}a", "x:y", "a" * 2000])
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "a><b", "1a", "-a", "a²", "a\0", "{}a", "xmlns", "{http://www.w3.org/2000/xmlns/}a", "x:y", "a" * 2000],
+)
 def test_a_name_that_is_no_xml_name_is_refused_so_nothing_can_be_smuggled_in(name: str) -> None:
     with pytest.raises(Malformed):
         write_invoice(replace(INVOICE, special=(Element(name),)))
+
+
+def test_an_element_that_has_a_field_cannot_be_brought_in_beside_it() -> None:
+    with pytest.raises(Malformed):
+        write_invoice(replace(INVOICE, special=(Element("RedEInvoice"),)))
+    with pytest.raises(Malformed):
+        write_invoice(replace(INVOICE, additional=(Element("Remark", "x"),)))
 
 
 def test_markup_in_values_stays_text() -> None:

@@ -192,6 +192,10 @@ def test_without_an_order_key_nothing_else_is_looked_at(order: object) -> None:
         ({"tax_included": "true"}, ["tax_included"]),
         ({"remark": "x" * 2001}, ["remark"]),
         ({"special": [{"name": ""}]}, ["special[0].name"]),
+        ({"special": [{"name": "a><b"}]}, ["special[0].name"]),
+        ({"special": [{"name": "RedEInvoice"}]}, ["special[0].name"]),
+        ({"special": [{"name": "Toll", "children": [{"name": "1"}]}]}, ["special[0].children[0].name"]),
+        ({"special": [{"name": "Toll", "attributes": {"xmlns": "x"}}]}, ["special[0].attributes.xmlns"]),
         ({"seller": None, "drawer": 1, "x": 1}, ["seller", "drawer", "x"]),
     ],
 )

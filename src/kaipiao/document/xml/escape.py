@@ -22,6 +22,8 @@ _NAME = re.compile(
     f"(?:\\{{([^{{}}]{{1,1000}})\\}})?([{_START}][-.0-9\u00b7\u0300-\u036f\u203f\u2040{_START}]{{0,999}})"
 )
 
+_DECLARING = "http://www.w3.org/2000/xmlns/"
+
 
 def text(value: str) -> str:
     """A text between tags. Raises `Malformed` for characters that XML cannot carry."""
@@ -38,9 +40,10 @@ def attribute(value: str) -> str:
 
 
 def split_name(name: str) -> tuple[str | None, str]:
-    """Namespace and local name of `name` or `{namespace}name`. Raises `Malformed` for what cannot be a name."""
+    """Namespace and local name of `name` or `{namespace}name`. Raises `Malformed` for what cannot be a name, and for the
+    names with which a document declares its namespaces."""
     match = _NAME.fullmatch(name)
-    if match is None:
+    if match is None or match.group(2) == "xmlns" or match.group(1) == _DECLARING:
         raise Malformed(Text("元素或属性名无效。", "The name of an element or attribute is not valid."))
     return match.group(1), match.group(2)
 

@@ -7,17 +7,32 @@ with a tree built by lxml). What a received file had beyond the typed model is p
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from kaipiao.document.xml import escape, oddities
 from kaipiao.document.xml.element import markup
 from kaipiao.errors import Malformed
-from kaipiao.invoice.model import Invoice, Kind, Label, Line, Party, RedReference
+from kaipiao.invoice.model import Element, Invoice, Kind, Label, Line, Party, RedReference
 from kaipiao.language import Text
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_BLUE = {True: ("Y", "是否蓝字发票标志"), False: ("N", "是否蓝字发票标志")}
-_KINDS = {Kind.SPECIAL: ("01", "增值税专用发票"), Kind.GENERAL: ("02", "普通发票")}
 _needs_care = escape.needs_care
+
+
+def _coded(name: str, code: str, text: str) -> str:
+    return f"<{name}><LabelCode>{code}</LabelCode><LabelName>{text}</LabelName></{name}>"
+
+
+_COLOURS = {
+    True: _coded("InIssuType", "Y", "是否蓝字发票标志"),
+    False: _coded("InIssuType", "N", "是否蓝字发票标志"),
+    None: "<InIssuType/>",
+}
+_KINDS = {
+    Kind.SPECIAL: _coded("GeneralOrSpecialVAT", "01", "增值税专用发票"),
+    Kind.GENERAL: _coded("GeneralOrSpecialVAT", "02", "普通发票"),
+    None: "<GeneralOrSpecialVAT/>",
+}
 
 
 def write_invoice(invoice: Invoice) -> bytes:
@@ -48,9 +63,9 @@ def _page(invoice: Invoice) -> str:
 
 def _header(invoice: Invoice) -> str:
     inherent = (
-        f"{_coded('InIssuType', None if invoice.blue is None else _BLUE[invoice.blue])}"
+        f"{_COLOURS[invoice.blue]}"
         f"{_label('EInvoiceType', invoice.medium)}"
-        f"{_coded('GeneralOrSpecialVAT', None if invoice.kind is None else _KINDS[invoice.kind])}"
+        f"{_KINDS[invoice.kind]}"
         f"{_label('TaxpayerType', invoice.taxpayer_type)}"
     )
     labels = "".join(_label("Label", label) for label in invoice.labels)
@@ -63,11 +78,16 @@ def _header(invoice: Invoice) -> str:
 def _data(invoice: Invoice) -> str:
     red = "" if invoice.red is None else _red(invoice.red)
     return (
-        f"{_party(invoice.seller, 'Seller')}{_party(invoice.buyer, 'Buyer')}{_totals(invoice)}"
+        f"{_seller(invoice.seller)}{_party(invoice.buyer, 'Buyer')}{_totals(invoice)}"
         f"{''.join(map(_line, invoice.lines))}"
-        f"{_block('SpecificInformation', red + ''.join(map(markup, invoice.special)))}"
-        f"{_block('AdditionalInformation', _leaf('Remark', invoice.remark) + ''.join(map(markup, invoice.additional)))}"
+        f"{_block('SpecificInformation', red + _others(invoice.special, 'RedEInvoice'))}"
+        f"{_block('AdditionalInformation', _leaf('Remark', invoice.remark) + _others(invoice.additional, 'Remark'))}"
     )
+
+
+@lru_cache(maxsize=64)  # a platform issues for few sellers; buyers are not kept in memory
+def _seller(party: Party) -> str:
+    return _party(party, "Seller")
 
 
 def _party(party: Party, side: str) -> str:
@@ -99,6 +119,13 @@ def _line(line: Line) -> str:
     )
 
 
+def _others(elements: tuple[Element, ...], own: str) -> str:
+    """Elements without a field. One that has a field would stand twice, or say what the fields do not."""
+    if any(element.name == own for element in elements):
+        raise Malformed(Text("{name} 有自己的字段。", "{name} has a field of its own.").format(name=own), element=own)
+    return "".join(map(markup, elements))
+
+
 def _red(red: RedReference) -> str:
     blue, confirmation = _leaf("OriginalInvoiceCode", red.blue_number), _leaf("CreditNoteNumber", red.confirmation)
     return f"<RedEInvoice>{blue}{confirmation}</RedEInvoice>"
@@ -112,16 +139,13 @@ def _supervision(invoice: Invoice) -> str:
     )
 
 
+@lru_cache(maxsize=256)  # the same few labels stand on every invoice
 def _label(name: str, label: Label | None) -> str:
     if label is None:
         return ""
     return _block(
         name, _leaf("LabelType", label.kind) + _leaf("LabelCode", label.code) + _leaf("LabelName", label.name)
     )
-
-
-def _coded(name: str, coded: tuple[str, str] | None) -> str:
-    return _block(name, "" if coded is None else _leaf("LabelCode", coded[0]) + _leaf("LabelName", coded[1]))
 
 
 def _block(name: str, content: str) -> str:
