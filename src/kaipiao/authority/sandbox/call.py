@@ -60,4 +60,7 @@ def parse_local(text: str) -> datetime:
     """The inverse of `local`, in UTC. Raises ValueError."""
     if not _LOCAL.fullmatch(text):
         raise ValueError("not yyyy-MM-dd HH:mm:ss")
-    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
+    except OverflowError as before_all_time:
+        raise ValueError("out of range") from before_all_time

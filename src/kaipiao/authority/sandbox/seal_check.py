@@ -74,10 +74,10 @@ def _names(xml: bytes, filed: Filed) -> bool:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(xml, parser)
-        total = Decimal(_first(root, "TotalTax-includedAmount"))
+        same_total = Decimal(_first(root, "TotalTax-includedAmount")) == filed.total
     except (etree.XMLSyntaxError, InvalidOperation):
         return False
-    return _first(root, "EIid") == filed.number and total == filed.total
+    return same_total and _first(root, "EIid") == filed.number
 
 
 def _first(root: etree._Element, name: str) -> str:

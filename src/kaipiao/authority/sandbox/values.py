@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 
 _NUMBER = re.compile(r"[+-]?(\d{1,24})(\.\d{1,24})?", re.ASCII)
 _LARGEST_EXPONENT = 24
+_DEEPEST = 16
+_SURROGATE = re.compile(rb"\\u[dD]")
 
 
 def parse_json(raw: bytes) -> object:
-    """JSON with exact decimals. Raises ValueError for what is none, NaN and Infinity, and nesting without end."""
+    """JSON with exact decimals. Raises ValueError for what is none, NaN and Infinity, texts that are no Unicode, and
+    nesting beyond what any call of the protocol has."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+        value = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError as depth:
         raise ValueError("nested too deeply") from depth
+    if not _is_shallow(value):
+        raise ValueError("nested too deeply")
+    if _SURROGATE.search(raw):
+        to_json(value).encode()  # a lone surrogate cannot be encoded: UnicodeEncodeError is a ValueError
+    return value
+
+
+def _is_shallow(value: object) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        if not level:
+            return True
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+    return not level
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _no_constant(name: str) -> object:
