@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def test_a_stranger_who_brings_his_own_key_proves_nothing() -> None:
     forged = seal_file(DATA, stranger.seal(DATA), stranger.public_key)
     assert forged.matches(DATA)
     assert not forged.holds(DATA, SEALER.public_key)
+
+
+def test_it_does_not_hold_under_a_name_that_is_not_its_signers() -> None:
+    assert not replace(FILE, public_key=Sm2PrivateKey.generate().public_key.point).holds(DATA, SEALER.public_key)
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,25 @@ def test_a_new_kek_opens_everything_and_the_old_one_nothing(store: KeyStore, tmp
     assert store.sealer(store.create("seal", "SM2"))
 
 
+def test_a_change_of_kek_changes_nothing_while_one_file_cannot_be_opened(store: KeyStore, tmp_path: Path) -> None:
+    names = [store.create("seal", "SM2") for _ in range(3)]
+    before = {name: file_of(store, name).read_bytes() for name in names}
+    file_of(store, "zz-damaged").write_bytes(b"{}")
+    with pytest.raises(KeyFileDamaged):
+        store.rewrap(OTHER)
+    assert {name: file_of(store, name).read_bytes() for name in names} == before
+    assert KeyStore(tmp_path / "keys", KEK).sealer(store.create("seal", "SM2"))  # new keys too stay under the old one
+
+
+def test_after_a_change_of_kek_a_file_under_the_old_one_is_refused(store: KeyStore) -> None:
+    store.create("seal", "SM2", "seal-1")
+    old = file_of(store, "seal-1").read_bytes()
+    store.rewrap(OTHER)
+    file_of(store, "seal-1").write_bytes(old)
+    with pytest.raises(WrongKek):
+        store.sealer("seal-1")
+
+
 def test_a_change_of_kek_that_was_cut_off_can_be_finished(
     store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

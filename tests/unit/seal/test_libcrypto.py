@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from kaipiao.errors import SealFault, Sm2Missing
 from kaipiao.seal import curve
@@ -119,9 +120,11 @@ def test_a_library_that_is_none_is_refused_with_what_to_install(path: str) -> No
 
 def test_a_refusal_leaves_no_error_behind_for_the_ssl_module() -> None:
     engine = Libcrypto(candidates()[0])
-    key = engine.generate()
-    assert not engine.verify(key, b"data", b"\x30\x03\x02\x01", curve.USER_ID)
+    peek = engine._long.ERR_peek_error
+    key, signature = engine.generate(), encode_dss_signature(1, 1)
+    for refused in (signature, b"\x30\x03\x02\x01", b""):
+        assert not engine.verify(key, b"data", refused, curve.USER_ID)
+        assert peek() == 0
     with pytest.raises(SealFault):
         engine.load_public(b"\x04" + b"\x01" * 64)
-    peek = engine._long.ERR_peek_error
     assert peek() == 0

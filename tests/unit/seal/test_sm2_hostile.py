@@ -99,6 +99,30 @@ def test_the_native_library_refuses_it_too(point: bytes) -> None:
         sm2_engine().load_public(point)
 
 
+def test_a_coordinate_is_spelled_in_one_way_only() -> None:
+    """A small x may also be written as x + p in 32 bytes: one key would have two spellings."""
+    for x in range(1, 100):
+        y = pow(x**3 + curve.A * x + curve.B, (curve.P + 1) // 4, curve.P)
+        plain = b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
+        if curve.is_point(plain):
+            break
+    assert curve.is_point(plain)
+    assert not curve.is_point(b"\x04" + (x + curve.P).to_bytes(32, "big") + y.to_bytes(32, "big"))
+
+
+NEGATIVE_R = b"\x30\x06\x02\x01\x80\x02\x01\x01"
+LONG_LENGTH = b"\x30\x81\x06\x02\x01\x01\x02\x01\x01"
+PADDED_R = b"\x30\x07\x02\x02\x00\x01\x02\x01\x01"
+ONE_ONE = b"\x30\x06\x02\x01\x01\x02\x01\x01"
+
+
+def test_a_signature_is_spelled_in_one_way_only() -> None:
+    assert curve.is_signature(SIGNATURE)
+    assert curve.is_signature(ONE_ONE)
+    for other in (NEGATIVE_R, LONG_LENGTH, PADDED_R, ONE_ONE + b"\0", b"", encode_dss_signature(curve.N, 1)):
+        assert not curve.is_signature(other)
+
+
 def test_a_point_with_bits_declared_unused_is_refused() -> None:
     key = KEY
     while key.public_key.point[-1] & 1:
