@@ -129,6 +129,7 @@ def test_results_come_in_a_wrong_order_with_a_stranger_among_them(bureau: Outsid
     sllsh = bureau.upload([invoice(bureau, number) for number in numbers])
     bureau.advance(20)
     bureau.order({"kind": "wrong_order", "count": 1})
+    bureau.call("CXKYSL", {})  # no turn of this fault
     results = [entry["fphm"] for entry in bureau.poll(sllsh)]
     assert sorted(results) == sorted([*numbers, "0" * 20])
     assert results != [*numbers, "0" * 20]

@@ -18,6 +18,7 @@ from kaipiao.authority.sandbox.data_tables import field_rules, shipped_taxpayers
 from kaipiao.authority.sandbox.desk import Desk, Letter
 from kaipiao.authority.sandbox.identity import Identity, load_identity
 from kaipiao.authority.sandbox.settings import SandboxSettings
+from kaipiao.errors import LedgerFault
 from kaipiao.seal.sm4 import decrypt_ecb, encrypt_ecb
 
 SELLER = shipped_taxpayers()[0].tax_number
@@ -141,3 +142,16 @@ def test_a_refused_number_is_free_for_the_corrected_invoice(client: Client) -> N
     client.call("QDFPSC", [item | {"hjse": "99"}])
     client.call("QDFPSC", [item])
     assert client.desk.db.execute("SELECT number FROM invoice").fetchall() == [(item["fphm"],)]
+
+
+def test_a_full_disk_stores_nothing_and_is_over_when_there_is_room_again(client: Client) -> None:
+    db = client.desk.db
+    items = [sound(client, at) | {"bz": "长" * 400} for at in range(1, 101)]
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerFault):
+        client.call("QDFPSC", items)
+    assert db.execute("SELECT COUNT(*) FROM invoice").fetchone() == (0,)
+    db.execute("PRAGMA max_page_count = 1000000")
+    assert client.call("QDFPSC", items)["returncode"] == "00"
+    assert db.execute("SELECT COUNT(*) FROM invoice").fetchone() == (100,)

@@ -65,7 +65,7 @@ class Desk:
         call = self._call(letter, data)
         if not self._limiter.allows(bureau.payer(self.db, call), call.seconds):
             return self.overloaded()
-        if strike is not None and strike.fault.kind == "late" and call.service in bureau.CHANGING:
+        if strike is not None and strike.fault.kind == "late":
             return self._put_off(call, strike)
         answer = self._carry_out(call)
         if strike is not None and strike.fault.kind == "wrong_order":

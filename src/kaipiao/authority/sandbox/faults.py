@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from kaipiao.authority.sandbox.bureau import CHANGING
 from kaipiao.authority.sandbox.store import transaction
 
 Kind = Literal[
@@ -18,6 +19,8 @@ Kind = Literal[
 ]  # fmt: skip
 Phase = Literal["handshake", "reading", "answering"]
 
+# Faults that mean something to some services only; other calls are no turn of theirs.
+_ONLY: dict[Kind, frozenset[str]] = {"late": CHANGING, "wrong_order": frozenset({"CXQDFPSCJG"})}
 _SECONDS: dict[Kind, tuple[float, float]] = {"refuse": (5, 5), "delay": (1, 1), "late": (10, 300)}
 
 
@@ -132,6 +135,7 @@ class FaultBook:
             entry
             for entry in self._active
             if (not entry.fault.services or service in entry.fault.services)
+            and service in _ONLY.get(entry.fault.kind, {service})
             and not entry.fault.at_once()
             and not (entry.fault.kind == "delay" and entry.fault.phase == "handshake")
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,8 +20,10 @@ from kaipiao.authority.sandbox.http_wire import hold
 from kaipiao.authority.sandbox.identity import Identity, load_identity
 from kaipiao.authority.sandbox.listener import PlainListener, TlsListener
 from kaipiao.authority.sandbox.settings import AdminAccess, SandboxInfo, SandboxSettings, TaxpayerInfo
+from kaipiao.errors import LedgerFault
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
 _TICK_SECONDS = 0.05  # real time between two looks for late calls
 
@@ -99,7 +102,10 @@ class _Bureau:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            await self._at_desk(self._desk.settle_late_calls)
+            try:
+                await self._at_desk(self._desk.settle_late_calls)
+            except LedgerFault as fault:  # the calls stay written down and are tried again
+                _log.error("late calls must wait: %s", fault)
 
     def _info(self) -> SandboxInfo:
         settings, identity, folder = self._settings, self._identity, self._settings.directory.resolve()

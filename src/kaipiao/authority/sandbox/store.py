@@ -43,14 +43,16 @@ def _create(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, durable when it returns."""
-    db.execute("BEGIN IMMEDIATE")
+    """All or nothing, durable when it returns. Raises `LedgerFault` when the disk does not take it; nothing is stored."""
     try:
+        db.execute("BEGIN IMMEDIATE")
         yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as fault:
+        raise LedgerFault(Text("沙箱账本无法写入。", "The sandbox's books cannot be written.")) from fault
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def load_clock(db: sqlite3.Connection) -> ClockFunction | None:
