@@ -57,7 +57,7 @@ class Platform:
         self._keys = key_store(directory, settings)
         self._audit_sealer = self._keys.sealer(settings.keys.audit)
         self.tokens = Tokens(self._keys.p256(settings.keys.token), settings.keys.token)
-        self.ledger: Ledger = SqliteLedger(directory, settings.node)
+        self.ledger: Ledger = SqliteLedger(directory)
         self._policy = Policy(**settings.policy.model_dump())
         self._transports: dict[str, Transport] = {}
         self._side_loops: list[Loop] = []

@@ -20,32 +20,50 @@ READ_LIMIT = 64 * 1024 * 1024
 def verify(
     files: Annotated[list[str], typer.Argument(help=say("要核验的文件，- 为标准输入", "The files; - for stdin"))],
     seal: Annotated[Path | None, typer.Option(help=say("分离式签章文件", "A detached seal file"))] = None,
+    trust: Annotated[
+        str | None,
+        typer.Option(help=say("所信任的签章公钥，十六进制 04‖X‖Y", "The seal's public key that you trust, hex 04‖X‖Y")),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--directory", "-d", help=say("从此数据目录取签章公钥", "Take the seal's key from this data directory")
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> int:
-    """Is it sound? Layer by layer: valid, invalid, or not judged. Needs no server and no data directory."""
-    worst = terminal.OK
-    seal_content = seal.read_bytes() if seal is not None else None
-    for name in files:
-        if not _verify_one(name, seal_content, json_output):
-            worst = terminal.FAILED
-    return worst
+    """Is it sound? Layer by layer: valid, invalid, or not judged. Needs no server; a data directory only for --seal."""
+    from kaipiao.cli.trusted import sealed_by
+
+    seal_and_key = sealed_by(seal, trust, directory)
+    sound = [_verify_one(name, seal_and_key, json_output) for name in files]
+    return terminal.OK if all(sound) else terminal.FAILED
 
 
-def _verify_one(name: str, seal: bytes | None, json_output: bool) -> bool:
-    from kaipiao.document.verify import report_json, unreadable
+def _verify_one(name: str, seal_and_key: tuple[Any, Any], json_output: bool) -> bool:
+    from kaipiao.document.verify import report_json
     from kaipiao.document.verify import verify as judge
 
     try:
         data = sys.stdin.buffer.read(READ_LIMIT + 1) if name == "-" else _read(Path(name))
     except OSError as error:
-        report = unreadable(name, error.strerror or "")
+        report = _unreadable(name, error.strerror or "")
     else:
-        report = judge(data, name, seal=seal)
+        report = judge(data, name, seal=seal_and_key[0], sealer=seal_and_key[1])
     if json_output:
         terminal.out(report_json(report, terminal.LANGUAGE))
     else:
         _print(name, report)
-    return report.overall.value != "invalid"
+    return str(report.overall) != "invalid"
+
+
+def _unreadable(name: str, reason: str) -> Any:
+    from kaipiao.document.verify import Layer, Report, Verdict
+    from kaipiao.language import Text
+
+    text = Text(f"文件无法读取：{reason}", f"The file cannot be read: {reason}")
+    layer = Layer("container", Verdict.INVALID, text)
+    return Report("unknown", None, {}, (layer,), Verdict.INVALID, name)
 
 
 def _read(path: Path) -> bytes:

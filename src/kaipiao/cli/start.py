@@ -118,7 +118,9 @@ def sandbox(
     seed: Annotated[int, typer.Option(help=say("随机种子", "Seed"))] = 0,
     books: Annotated[
         bool,
-        typer.Option("--books", help=say("只输出它的账本（NDJSON）后退出", "Only print its register (NDJSON) and exit")),
+        typer.Option(
+            "--books", help=say("只输出它的账本（NDJSON）后退出", "Only print its register (NDJSON) and exit")
+        ),
     ] = False,
     json_output: Json = False,
 ) -> None:

@@ -13,7 +13,7 @@ from kaipiao.document.report import FieldValue, Layer, Report, Verdict, overall,
 from kaipiao.document.xml_kinds import verify_xml
 from kaipiao.errors import KaipiaoError
 from kaipiao.language import Text
-from kaipiao.seal.port import Seal, Sealer
+from kaipiao.seal.port import Seal, SealVerifier
 
 __all__ = ["FieldValue", "Layer", "Report", "Verdict", "report_json", "verify"]
 
@@ -21,7 +21,7 @@ _LAYERS = {Container.XML: "syntax"}
 _LONGEST_FIELD = 500  # characters; a file can hold a megabyte where a number belongs
 
 
-def verify(data: bytes, name: str, *, seal: Seal | None = None, sealer: Sealer | None = None) -> Report:
+def verify(data: bytes, name: str, *, seal: Seal | None = None, sealer: SealVerifier | None = None) -> Report:
     """The report on one file. `name` is what the file is called; an ending that the content does not keep is a fault.
 
     `seal` is our own detached seal over exactly these bytes, judged by `sealer`; without them there is no such layer.
@@ -59,7 +59,7 @@ def _report(kind: str, layers: tuple[Layer, ...]) -> Report:
     return Report(kind, None, {}, layers, overall(layers))
 
 
-def _seal(data: bytes, seal: Seal, sealer: Sealer | None) -> Layer:
+def _seal(data: bytes, seal: Seal, sealer: SealVerifier | None) -> Layer:
     if sealer is None:
         return Layer("seal", Verdict.NOT_JUDGED, Text("没有可核对签章的密钥。", "No key is at hand to check the seal."))
     if sealer.verify(data, seal):

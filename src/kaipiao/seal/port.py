@@ -15,11 +15,13 @@ class Seal:
     value: bytes
 
 
-class Sealer(Protocol):
-    def seal(self, data: bytes) -> Seal:
-        """Seal the bytes. Blocks for about 0.25 ms, releases the GIL; raises `SealFault`."""
+class SealVerifier(Protocol):
+    def verify(self, data: bytes, seal: Seal) -> bool:
+        """Is this the trusted key's seal over these bytes? False for anything malformed, never an exception."""
         ...
 
-    def verify(self, data: bytes, seal: Seal) -> bool:
-        """Is this our seal over these bytes? False for anything malformed, never an exception."""
+
+class Sealer(SealVerifier, Protocol):
+    def seal(self, data: bytes) -> Seal:
+        """Seal the bytes. Blocks for about 0.25 ms, releases the GIL; raises `SealFault`."""
         ...

@@ -230,6 +230,9 @@ def test_commits_of_unknown_fate_never_make_two_numbers_for_an_order_or_two_orde
             assert {r.number for r in await MemoryLedger.find(ledger, SELLER, orders=[order])} == numbers
         counts = await p.ledger.number_counts(SELLER, "pretend", 2026)
         assert counts.used == len(given)
+        used = {n for numbers in given.values() for n in numbers}
+        free = {(await p.numbers.take(SELLER, "pretend", 2026)).number for _ in range(counts.leased - 18)}
+        assert not used & free  # the owner holds no number as free that the ledger has used
 
     asyncio.run(story())
 

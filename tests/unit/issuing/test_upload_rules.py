@@ -120,11 +120,12 @@ def test_a_refusal_after_a_doubt_is_not_believed_while_the_bureau_may_hide_what_
         p.bureau.script = ["silent", "ok"]
         p.bureau.hide = 5 * HOUR
         issued = await p.issue("A")
-        number = str(issued.record.number)
-        await p.run(700, every=10)  # both asks find nothing, it is sent again
-        p.bureau.refusals[number] = "额度不足"
-        await p.run(4 * HOUR, every=60)
-        assert await p.state("A") in (State.UNKNOWN, State.SUBMITTED)
+        await p.step(2)
+        p.bureau.refusals[str(issued.record.number)] = "额度不足"
+        await p.run(2 * HOUR, every=10)  # both asks find nothing, it is sent again, and refused
+        record = await p.record("A")
+        assert record.refused
+        assert record.state is State.UNKNOWN
         await p.run(30 * HOUR, every=600)
         assert await p.state("A") is State.CONFIRMED
 
@@ -140,7 +141,11 @@ def test_a_refusal_after_a_doubt_is_believed_when_two_late_asks_find_nothing() -
         await p.run(23 * HOUR, every=300)
         assert await p.state("A") is State.UNKNOWN
         await p.run(3 * HOUR, every=300)
-        assert await p.state("A") is State.REJECTED
+        record = await p.record("A")
+        assert record.state is State.REJECTED
+        assert record.sent_at is not None
+        late = [at for at, _ in p.bureau.asked if (at - record.sent_at).total_seconds() >= CAPABILITIES.visibility]
+        assert len(late) == 2
 
     run(story)
 

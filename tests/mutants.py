@@ -1,0 +1,240 @@
+"""Known mistakes, made on purpose: each must be caught by the tests that are named for it.
+
+usage: python tests/mutants.py [NAME …]      exit 1 if a mutant survives (or no longer fits the code)
+
+The mistakes are those of design/model/numbers_model.py and upload_model.py and of the issue: each was seen in a shipped
+product somewhere. A mutant is a copy of `src` with one piece of text replaced; the named tests run against the copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UPLOAD = "tests/unit/issuing/test_upload_rules.py::"
+ADMISSION = "tests/unit/issuing/test_admission.py::"
+CONTRACT = "tests/contract/ledger/"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` stands exactly once in `file` (below src/kaipiao)."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = [
+    Mutant(
+        "a new number per try",
+        "issuing/uploader.py",
+        '        number=record.number or "",\n',
+        "        number=str(int(record.number or 0) + 1000 * (record.tries - 1)),\n",
+        (UPLOAD + "test_a_lost_request_is_denied_twice_and_the_same_number_is_sent_again",),
+    ),
+    Mutant(
+        "absent after a lost answer frees the number",
+        "issuing/commit.py",
+        "            if found is not None:\n                return found\n",
+        "            return found or AdmitResult(AdmitOutcome.QUOTA_SHORT)\n",
+        (ADMISSION + "test_commits_of_unknown_fate_never_make_two_numbers_for_an_order_or_two_orders_of_a_number",),
+    ),
+    Mutant(
+        "answered before the commit",
+        "issuing/commit.py",
+        "        done, _ = await asyncio.wait({task}, timeout=self._policy.commit_patience)\n",
+        "        from unittest.mock import Mock\n\n        return AdmitResult(AdmitOutcome.ADMITTED, Mock(number=admission.number, order=admission.order))\n        done, _ = await asyncio.wait({task}, timeout=self._policy.commit_patience)\n",
+        (ADMISSION + "test_many_callers_with_one_order_get_one_number",),
+    ),
+    Mutant(
+        "silence read as an end",
+        "issuing/decisions.py",
+        '    event = trail.changed(record, "unknown", now, code=code)\n    return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN,',
+        '    event = trail.changed(record, "unknown", now, code=code)\n    return Advance(record.taxpayer, record.id, record.version, State.REJECTED,',
+        (UPLOAD + "test_silence_is_unknown_and_nothing_is_asked_or_sent_before_the_settle_time",),
+    ),
+    Mutant(
+        "silence read as not sent: sent again at once",
+        "issuing/decisions.py",
+        "SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})",
+        "SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED, Outcome.AMBIGUOUS})",
+        (UPLOAD + "test_silence_is_unknown_and_nothing_is_asked_or_sent_before_the_settle_time",),
+    ),
+    Mutant(
+        "no settle time",
+        "issuing/decisions.py",
+        '        "alarmed": 0,\n        "next_at": now + timedelta(seconds=caps.settle),\n        "deadline": resolve_by(record.made_at, record.submitted_at, caps),',
+        '        "alarmed": 0,\n        "next_at": now,\n        "deadline": resolve_by(record.made_at, record.submitted_at, caps),',
+        (UPLOAD + "test_silence_is_unknown_and_nothing_is_asked_or_sent_before_the_settle_time",),
+    ),
+    Mutant(
+        "one denial is enough to send again",
+        "issuing/decisions.py",
+        "    if denials >= 2:",
+        "    if denials >= 1:",
+        (UPLOAD + "test_a_lost_request_is_denied_twice_and_the_same_number_is_sent_again",),
+    ),
+    Mutant(
+        "a denial believed before the bureau shows what it holds",
+        "issuing/decisions.py",
+        "    late = record.late_denials + (1 if now >= visible_from else 0)",
+        "    late = record.late_denials + 1",
+        (
+            UPLOAD + "test_a_refusal_after_a_doubt_is_not_believed_while_the_bureau_may_hide_what_it_holds",
+            UPLOAD + "test_a_refusal_after_a_doubt_is_believed_when_two_late_asks_find_nothing",
+        ),
+    ),
+    Mutant(
+        "a refusal believed without asking",
+        "issuing/decisions.py",
+        "    if not record.doubt:\n",
+        "    if True:\n",
+        (UPLOAD + "test_a_refusal_after_a_doubt_is_not_believed_while_the_bureau_may_hide_what_it_holds",),
+    ),
+    Mutant(
+        "a repeated upload read as failed",
+        "issuing/decisions.py",
+        "    if item is not None and item.status is ItemStatus.DUPLICATE:\n        return duplicate(",
+        "    if item is not None and item.status is ItemStatus.DUPLICATE:\n        return refused(",
+        (UPLOAD + "test_a_repeated_upload_is_evidence_not_failure",),
+    ),
+    Mutant(
+        "a duplicate believed without comparing",
+        "issuing/decisions.py",
+        "        if answer.value.content_digest == our_digest:",
+        "        if True:",
+        (UPLOAD + "test_a_duplicate_with_other_content_is_a_conflict_for_a_person",),
+    ),
+    Mutant(
+        "sent after its window closed",
+        "issuing/uploader.py",
+        "        late = [r for r, _ in pairs if r.deadline is not None and r.deadline <= now]",
+        "        late: list[InvoiceRecord] = []",
+        (UPLOAD + "test_what_stays_in_the_house_for_48_hours_expires_and_is_not_sent_late",),
+    ),
+    Mutant(
+        "calls left open by a dead process are forgotten",
+        "issuing/uploader.py",
+        "            if upload.id in self._flying:\n",
+        "            if True:\n",
+        (UPLOAD + "test_calls_left_without_an_outcome_by_a_dead_process_become_unknown_at_the_next_start",),
+    ),
+    Mutant(
+        "the order key is looked at, the content is not",
+        "issuing/issuer.py",
+        "        if record.content_digest != digest:",
+        "        if False:",
+        (ADMISSION + "test_the_same_order_with_other_content_is_refused_and_names_the_fields",),
+    ),
+    Mutant(
+        "a clock set back goes unnoticed",
+        "issuing/issuer.py",
+        "            if behind > self._policy.clock_back:",
+        "            if False:",
+        (ADMISSION + "test_a_clock_set_back_stops_issuing_and_a_tremor_does_not",),
+    ),
+    Mutant(
+        "no epoch check (memory)",
+        "ledger/memory/admissions.py",
+        "block.epoch != admission.epoch or ",
+        "",
+        (
+            ADMISSION + "test_two_nodes_share_a_taxpayer_and_one_dies_holding_a_block",
+            CONTRACT + "test_contract_numbers.py",
+        ),
+    ),
+    Mutant(
+        "no epoch check (SQLite)",
+        "ledger/sqlite/admissions.py",
+        "(block.epoch, block.channel) != (admission.epoch, admission.channel)",
+        "block.channel != admission.channel",
+        (CONTRACT + "test_contract_numbers.py",),
+    ),
+    Mutant(
+        "an order may be admitted twice (memory)",
+        "ledger/memory/admissions.py",
+        "        if live is not None and not self._may_succeed(admission, live):",
+        "        if False:",
+        (CONTRACT + "test_contract_admission.py", ADMISSION + "test_many_callers_with_one_order_get_one_number"),
+    ),
+    Mutant(
+        "a number may be given twice (memory)",
+        "ledger/memory/admissions.py",
+        "        if admission.number is not None and (admission.taxpayer, admission.number) in self.store.numbers:",
+        "        if False:",
+        (CONTRACT + "test_contract_admission.py",),
+    ),
+    Mutant(
+        "a number may be given twice (SQLite, within a group)",
+        "ledger/sqlite/admissions.py",
+        "        return key in self._numbers or ",
+        "        return ",
+        (CONTRACT + "test_contract_admission.py",),
+    ),
+    Mutant(
+        "unused numbers counted before the epoch is raised (SQLite)",
+        "ledger/sqlite/numbers.py",
+        "        taken = await self._write(lambda transaction: _take(transaction, place, node, size, now, lease_seconds))\n",
+        "        early = await self._read(lambda c: {n for (n,) in c.execute(sql.USED_NUMBERS, (taxpayer, '0', '9'))})\n        taken = await self._write(lambda transaction: _take(transaction, place, node, size, now, lease_seconds))\n        if taken is not None:\n            every = map(number_text, range(int(taken[1]), int(taken[2]) + 1))\n            return Block(taken[0], taxpayer, channel, year, taken[3], tuple(n for n in every if n not in early))\n",
+        ("tests/integration/ledger/test_takeover_order.py",),
+    ),
+    Mutant(
+        "a successor while a sender of the first may still wake (memory)",
+        "ledger/memory/admissions.py",
+        "        if admission.replaces != live.id or live.state not in REPLACEABLE:\n            return False\n",
+        "        if admission.replaces != live.id or live.state not in REPLACEABLE:\n            return False\n        return True\n",
+        (CONTRACT + "test_contract_admission.py",),
+    ),
+]
+
+
+def survives(mutant: Mutant) -> str | None:
+    """None when the named tests catch it; else what went wrong."""
+    with tempfile.TemporaryDirectory(prefix="kaipiao-mutant-") as scratch:
+        copy = Path(scratch) / "src"
+        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        path = copy / "kaipiao" / mutant.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(mutant.old) != 1:
+            return f"its text stands {text.count(mutant.old)} times in {mutant.file}"
+        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests]
+        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+    if done.returncode == 0:
+        return "SURVIVED: " + ", ".join(mutant.tests)
+    if done.returncode != 1:
+        return f"the tests could not run (exit {done.returncode}): {done.stdout[-400:]}"
+    return None
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    chosen = [m for m in MUTANTS if not wanted or any(w in m.name for w in wanted)]
+    bad = 0
+    for mutant in chosen:
+        began = time.monotonic()
+        problem = survives(mutant)
+        bad += problem is not None
+        print(
+            f"{'✗' if problem else '✓'} {mutant.name} ({time.monotonic() - began:.1f} s){': ' + problem if problem else ''}",
+            flush=True,
+        )
+    print(f"{len(chosen) - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
