@@ -7,6 +7,7 @@ import json
 import random
 import struct
 import time
+import tracemalloc
 import zipfile
 import zlib
 
@@ -291,6 +292,23 @@ def test_a_giant_entry_beside_the_small_one_is_never_unpacked() -> None:
     begin = time.perf_counter()
     assert verify(data, "a.ofd").kind == "ofd"
     assert time.perf_counter() - begin < 0.5
+
+
+def test_a_bomb_in_the_place_of_the_small_one_is_unpacked_up_to_the_limit_only() -> None:
+    data = _zip({"OFD.xml": b"<a>" + b" " * 50_000_000 + b"</a>"})
+    tracemalloc.start()
+    report = verify(data, "bomb.ofd")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert report.overall is Verdict.INVALID
+    assert peak < 10_000_000
+
+
+def test_a_sound_package_with_an_absurd_directory_is_refused_unread() -> None:
+    data = _zip({"OFD.xml": OFD} | {f"{count:060000d}": b"" for count in range(40)})
+    report = verify(data, "a.ofd")
+    assert report.overall is Verdict.INVALID
+    assert "directory" in report.layers[0].reason.en
 
 
 def test_damaged_bytes_at_random_never_raise() -> None:

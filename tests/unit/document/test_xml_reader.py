@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from kaipiao.document.xml import read_invoice, write_invoice
+from kaipiao.document.xml.names import block_of
 from kaipiao.errors import Malformed
 from kaipiao.invoice.model import Element, Invoice, Kind, Label, LineNature, RedReference
 
@@ -110,6 +111,12 @@ def test_elements_that_nobody_knows_are_kept_where_they_were() -> None:
     invoice = _kept(text)
     assert ("EInvoiceData/IssuItemInformation[1]", Element("Vessel", None, (Element("Deep", "1"),))) in invoice.extra
     assert ("", Element("{urn:n}New", "1")) in invoice.extra
+
+
+def test_only_a_line_itself_is_a_block_not_what_is_counted_inside_it() -> None:
+    line = "EInvoiceData/IssuItemInformation"
+    assert block_of(f"{line}[2]") == block_of(line)
+    assert block_of(f"{line}[2]/Vessel[2]") is None
 
 
 def test_attributes_of_blocks_and_leaves_are_kept() -> None:
