@@ -287,19 +287,23 @@ def test_an_encrypted_package_is_unreadable() -> None:
     assert verify(bytes(data), "a.ofd").overall is Verdict.INVALID
 
 
+def _verified_with_peak(data: bytes) -> tuple[Report, int]:
+    """The report, and the most memory in bytes that making it took."""
+    tracemalloc.start()
+    try:
+        return verify(data, "a.ofd"), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_giant_entry_beside_the_small_one_is_never_unpacked() -> None:
-    data = _zip({"Doc_0/Res/bomb": b"\0" * 60_000_000, "OFD.xml": OFD})
-    begin = time.perf_counter()
-    assert verify(data, "a.ofd").kind == "ofd"
-    assert time.perf_counter() - begin < 0.5
+    report, peak = _verified_with_peak(_zip({"Doc_0/Res/bomb": b"\0" * 60_000_000, "OFD.xml": OFD}))
+    assert report.kind == "ofd"
+    assert peak < 10_000_000
 
 
 def test_a_bomb_in_the_place_of_the_small_one_is_unpacked_up_to_the_limit_only() -> None:
-    data = _zip({"OFD.xml": b"<a>" + b" " * 50_000_000 + b"</a>"})
-    tracemalloc.start()
-    report = verify(data, "bomb.ofd")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    report, peak = _verified_with_peak(_zip({"OFD.xml": b"<a>" + b" " * 50_000_000 + b"</a>"}))
     assert report.overall is Verdict.INVALID
     assert peak < 10_000_000
 
