@@ -24,7 +24,7 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         """Make the directory where it is missing, and lock it. Raises `DirectoryInUse`, `LedgerFault`."""
         try:
-            directory.mkdir(mode=0o700, exist_ok=True)
+            _make_durably(directory)
             self._file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise directory_fault(directory, error) from error
@@ -40,6 +40,18 @@ class DirectoryLock:
         os.close(self._file)
 
 
+def _make_durably(directory: Path) -> None:
+    """A directory that a power cut could take away again would take the ledger with it."""
+    if directory.is_dir():
+        return
+    directory.mkdir(mode=0o700, exist_ok=True)
+    parent = os.open(directory.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
 def directory_fault(directory: Path, error: OSError) -> LedgerFault:
     reason = error.strerror or type(error).__name__
     return LedgerFault(
@@ -51,10 +63,7 @@ def connect_writer(file: Path) -> sqlite3.Connection:
     """The one connection that writes and the only one that ever makes a checkpoint."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise LedgerFault(Text("SQLite 版本过低", f"SQLite {sqlite3.sqlite_version} is too old; 3.38 is needed"))
-    try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise directory_fault(file.parent, error) from error
+    _make(file)
     connection = sqlite3.connect(
         file, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=1.0
     )
@@ -64,6 +73,18 @@ def connect_writer(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(file: Path) -> None:
+    """Make a missing file readable for its owner only; SQLite gives WAL and shared memory the same rights. One that is
+    there is only looked at: opening and closing it would drop the locks that SQLite may hold in this process."""
+    try:
+        if not os.access(file, os.F_OK):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not os.access(file, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise directory_fault(file.parent, error) from error
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:
@@ -78,6 +99,8 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     if mode != "wal":
         raise LedgerFault(Text("无法启用 WAL 日志", f"The file system does not allow WAL (it says {mode})"))
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = 1")  # macOS: fsync alone does not reach the disk there
+    connection.execute("PRAGMA checkpoint_fullfsync = 1")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     if not used:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

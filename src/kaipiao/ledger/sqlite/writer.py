@@ -130,8 +130,7 @@ class Writer:
         try:
             self._checkpoints.after_group()
             if self._statistics.gathered_after_growth():
-                self._readers.pause()
-                self._readers.resume()
+                self._readers.refresh()
         except sqlite3.Error as error:  # the commits stand; the next one tells its caller what is wrong
             log.error("a checkpoint or ANALYZE failed: %s", error)
             self._reopen()
