@@ -106,6 +106,11 @@ def test_a_name_server_that_does_not_answer(run: Runner, pki: Pki) -> None:
     check(reply, "resolve.timeout", Phase.RESOLVE, sent=False)
 
 
+def test_a_name_without_an_address(run: Runner, pki: Pki) -> None:
+    reply = call(run, pki, "https://bureau.invalid/access", lookup=lambda host, port: [])
+    check(reply, "resolve.no_address", Phase.RESOLVE, sent=False)
+
+
 def test_a_refused_connection(run: Runner, pki: Pki) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -228,6 +233,21 @@ def test_a_missing_client_certificate_on_tls_1_3_is_a_verdict_of_its_own(run: Ru
     assert reply.failure.phase is Phase.HANDSHAKE
     assert reply.failure.surely_not_accepted
     assert reply.failure.surely_not_sent is (reply.timeline.bytes_sent == 0)
+
+
+def test_a_client_certificate_of_another_authority_is_the_same_verdict(run: Runner, pki: Pki) -> None:
+    async def once() -> Reply:
+        transport = Transport(pki.tls(client=pki.stranger.leaf("foreign")), SHORT, SMALL)
+        try:
+            return await transport.post(server.url, {}, BODY)
+        finally:
+            await transport.close()
+
+    with Server(over_tls(pki.context(demand=True), good)) as server:
+        reply = run(once())
+    assert reply.failure is not None
+    assert reply.failure.cause == "handshake.client_certificate_refused"
+    assert reply.failure.surely_not_accepted
 
 
 def test_a_missing_client_certificate_on_tls_1_2(run: Runner, pki: Pki) -> None:
@@ -372,6 +392,19 @@ def test_a_slow_drip_is_bounded_as_a_whole(run: Runner, pki: Pki) -> None:
         assert time.monotonic() - began < 1.5
     check(reply, "answer.timeout", Phase.ANSWER, sent=True)
     assert reply.status == 200
+
+
+def test_a_flood_of_interim_answers_is_bounded(run: Runner, pki: Pki) -> None:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        while True:
+            sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+
+    began = time.monotonic()
+    with Server(over_tls(pki.context(), handler)) as server:
+        reply = call(run, pki, server.url)
+        assert time.monotonic() - began < 2
+    check(reply, "answer.timeout", Phase.ANSWER, sent=True)
 
 
 @pytest.mark.parametrize(

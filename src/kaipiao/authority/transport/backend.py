@@ -45,13 +45,17 @@ class WireBackend(httpcore2.AsyncNetworkBackend):
         record.enter(Phase.RESOLVE)
         try:
             async with asyncio.timeout(record.left()):
-                return await self._resolver.addresses(host, port)
+                addresses = await self._resolver.addresses(host, port)
         except TimeoutError as error:
             record.fail("resolve.timeout", host)
             raise httpcore2.ConnectTimeout from error
         except OSError as error:
             record.fail(resolve.cause_of(error), host)
             raise httpcore2.ConnectError(str(error)) from error
+        if not addresses:
+            record.fail("resolve.no_address", host)
+            raise httpcore2.ConnectError("no address")
+        return addresses
 
     async def _connect(self, addresses: list[resolve.Address], record: Record) -> tuple[Readiness, str]:
         """The addresses in turn, each with an equal share of the time that is left; the last failure is reported."""

@@ -52,6 +52,8 @@ class Readiness:
     ) -> None:
         if self._closed:
             raise ConnectionAbortedError("closed by this side")
+        if seconds <= 0:  # also when something is always ready: a flood must not outlast its time
+            raise TimeoutError
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiter, self._forget = waiter, forget
         watch(self._number, _wake, waiter)

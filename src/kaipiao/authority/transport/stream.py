@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from kaipiao.authority.transport.readiness import Readiness
 from kaipiao.authority.transport.record import CURRENT, Record
 
 _PIECE = 65536
+_UNASKED = 16  # reads of _PIECE bytes
 _LAST_WORDS = 0.2  # seconds in which the alert behind a reset is still looked for
 
 
@@ -62,11 +64,12 @@ class WireStream(httpcore2.AsyncNetworkStream):
             self._begin_request(record)
         session = self._tls()
         self._half_written = True
-        for start in range(0, len(buffer), _PIECE):
-            try:
+        try:
+            await self._send(session.outgoing(), record, counted=False)
+            for start in range(0, len(buffer), _PIECE):
                 await self._send(session.encrypt(buffer[start : start + _PIECE]), record, counted=True)
-            except (OSError, TlsFault) as error:
-                await self._write_failed(error, record)
+        except (OSError, TlsFault) as error:
+            await self._write_failed(error, record)
         self._half_written = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
@@ -160,9 +163,10 @@ class WireStream(httpcore2.AsyncNetworkStream):
         raise httpcore2.WriteError(str(error)) from error
 
     async def _hear_last_words(self) -> None:
+        end = time.monotonic() + _LAST_WORDS
         while self._fault is None and not self._ended and not self._plain:
             try:
-                self._pump(await self._receive(_LAST_WORDS))
+                self._pump(await self._receive(end - time.monotonic()))
             except OSError:
                 return
 
@@ -181,14 +185,17 @@ class WireStream(httpcore2.AsyncNetworkStream):
         raise httpcore2.ReadError(str(fault)) from fault
 
     def _look(self) -> None:
-        """Take what has arrived, without waiting."""
-        while self._fault is None and not self._ended and not self._plain:
+        """Take what has arrived, without waiting, and never more than a server has reason to send unasked."""
+        for _ in range(_UNASKED):
+            if self._fault is not None or self._ended or self._plain:
+                return
             try:
                 self._pump(self._ready.sock.recv(_PIECE))
             except BlockingIOError:
                 return
             except OSError as error:
                 self._fault = error
+        self._fault = self._fault or ConnectionAbortedError("flooded between two calls")
 
     async def _receive(self, seconds: float) -> bytes:
         """Some bytes of the socket, `b""` for its end. Raises OSError."""
