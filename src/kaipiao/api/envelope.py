@@ -60,7 +60,7 @@ async def body_of(request: Request, limit: int) -> bytes:
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        refusal = Malformed(Text("不接受压缩的请求体", "A compressed body is not accepted"), code="KP-INPUT-05")
+        refusal = Malformed(Text("不接受压缩的请求体", "A compressed body is not accepted"), code="KP-HTTP-02")
         refusal.status = 415
         raise refusal
     parts = bytearray()

@@ -69,7 +69,7 @@ def install(app: FastAPI) -> None:
     async def by_status(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
             return response(NotFound(Text("没有这个地址", "There is no such address"), code="KP-FIND-03"), request)
-        refusal = Malformed(Text(f"不支持：{error.detail}", f"Not supported: {error.detail}"), code="KP-INPUT-04")
+        refusal = Malformed(Text(f"不支持：{error.detail}", f"Not supported: {error.detail}"), code="KP-HTTP-01")
         refusal.status = error.status_code
         answer = response(refusal, request)
         answer.headers.update(error.headers or {})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,12 +64,12 @@ def _issue_all(api: Api, files: list[str], json_output: bool) -> tuple[list[str]
                     _show_issued(answer, json_output)
                 except KaipiaoError as error:
                     failed += 1
-                    _show_refused(entry.position, error, json_output)
+                    _show_refused(str(entry.position), error, json_output)
                 progress.advance(task)
     return numbers, failed
 
 
-def _requests(name: str):  # type: ignore[no-untyped-def]
+def _requests(name: str) -> Iterator[Any]:
     from kaipiao.intake.files import read_requests
 
     if name == "-":
@@ -104,7 +105,7 @@ def _show_refused(position: str, error: KaipiaoError, json_output: bool) -> None
             "send_again": error.resend.value,
         }
         terminal.out_json({"refused": problem})
-    terminal.errors().print(f"{say('位置', 'At')} {position}")
+    terminal.errors().print(f"{say('位置', 'At')} {terminal.plain(position)}")
     terminal.tell(error)
 
 

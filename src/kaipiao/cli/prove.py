@@ -77,17 +77,13 @@ def _print(name: str, report: Any) -> None:
     console = Console(soft_wrap=True, highlight=False)
     word = say(*WORDS[report.overall.value])
     console.print(
-        f"{MARKS[report.overall.value]} [bold]{_plain(name)}[/]  {word}  {report.kind}  {report.number or ''}"
+        f"{MARKS[report.overall.value]} [bold]{terminal.plain(name)}[/]  {word}  {report.kind}  {terminal.plain(report.number or '')}"
     )
     for layer in report.layers:
         reason = layer.reason.in_language(terminal.LANGUAGE)
-        console.print(f"   {MARKS[layer.verdict.value]} {layer.name:14} {_plain(reason)}")
+        console.print(f"   {MARKS[layer.verdict.value]} {layer.name:14} {terminal.plain(reason)}")
         for warning in layer.warnings:
-            console.print(f"       [yellow]![/] {_plain(warning.in_language(terminal.LANGUAGE))}")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+            console.print(f"       [yellow]![/] {terminal.plain(warning.in_language(terminal.LANGUAGE))}")
 
 
 audit = typer.Typer(no_args_is_help=True, help=say("核验事件流水", "Verify the trail of events"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -23,39 +25,68 @@ STOP_SECONDS = 5
 
 async def serve(directory: Path, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event | None) -> None:
     """Run until a signal, or until `stop` is set. `ready` is told the URL. Raises `KaipiaoError` when it cannot start."""
-    import uvicorn
-
     from kaipiao.app import Platform
 
     platform = Platform(directory, settings)
     application = await platform.start()
     try:
-        config = uvicorn.Config(
-            application,
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        server = uvicorn.Server(config)
+        server = _server(application)
         listener = _listen(settings)
         url = f"http://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
         _announce(directory, url)
         ready(url)
-        watcher = asyncio.create_task(_watch(server, stop)) if stop is not None else None
-        await server.serve(sockets=[listener])
-        if watcher is not None:
-            watcher.cancel()
+        with _told_to_stop(server, stop):
+            await server.serve(sockets=[listener])
     finally:
         (directory / SERVER_FILE).unlink(missing_ok=True)
         await platform.stop()
 
 
-async def _watch(server: Any, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
+def _server(application: Any) -> Any:
+    import uvicorn
+
+    class Quiet(uvicorn.Server):
+        """Leaves signals to us: uvicorn would raise them again after serving, before the platform has stopped."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return Quiet(config)
+
+
+@contextmanager
+def _told_to_stop(server: Any, stop: asyncio.Event | None) -> Iterator[None]:
+    """By SIGTERM or Ctrl-C in the main thread, or by the event."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
+
+    async def watch(event: asyncio.Event) -> None:
+        await event.wait()
+        end()
+
+    watcher = asyncio.create_task(watch(stop)) if stop is not None else None
+    signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    for number in signals:
+        loop.add_signal_handler(number, end)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+        if watcher is not None:
+            watcher.cancel()
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -63,6 +94,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((settings.server.host, settings.server.port))
+    listener.listen(2048)  # whoever is told the URL may call at once
     return listener
 
 
@@ -130,6 +162,7 @@ class _Embedded:
         self._thread = threading.Thread(target=self._run, name="platform")
 
     def start(self) -> str:
+        logging.getLogger().addHandler(logging.NullHandler())  # a command speaks for itself
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 
 from rich.console import Console
 
@@ -59,11 +60,11 @@ def tell(error: KaipiaoError) -> None:
     detail = error.detail.in_language(LANGUAGE)
     title = error.title.in_language(LANGUAGE)
     reason = detail if detail == title else f"{title}: {detail}"
-    console.print(f"[bold red]✗[/] [bold]{error.code}[/] {_plain(reason)}")
+    console.print(f"[bold red]✗[/] [bold]{error.code}[/] {plain(reason)}")
     if isinstance(error, RulesBroken):
         for finding in _findings(error):
-            console.print(f"    {_plain(finding)}")
-    console.print(f"  {say('下一步', 'Next')}: {_plain(error.next_step.in_language(LANGUAGE))}")
+            console.print(f"    {plain(finding)}")
+    console.print(f"  {say('下一步', 'Next')}: {plain(error.next_step.in_language(LANGUAGE))}")
     console.print(f"  {say('能否重发', 'Send again?')} {SEND_AGAIN[error.resend.value].in_language(LANGUAGE)}")
 
 
@@ -78,6 +79,8 @@ def _findings(error: RulesBroken) -> list[str]:
     return lines
 
 
-def _plain(text: str) -> str:
-    """Rich markup in foreign text is text."""
-    return text.replace("[", r"\[")
+def plain(text: str) -> str:
+    """Foreign text, harmless to a terminal: controls and characters that turn the direction of writing are shown as �,
+    Rich markup is text."""
+    shown = "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
+    return shown.replace("[", r"\[")

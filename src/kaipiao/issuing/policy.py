@@ -15,6 +15,8 @@ class Policy:
     lease_seconds: float = 60.0  # of the ledger's clock, real time
     segment_size: int = 2000  # numbers per pull; the stock that is kept
     refill_below: float = 0.2  # of the stock (R7)
+    refill_hours: float = 4.0  # or less than so many hours at the rate of the last hour
+    stock_hours: float = 48.0  # a pull is for so many hours at that rate, when that is more than the fixed size
     quota_step: Decimal = Decimal("1000000.00")  # CNY per download
     linger: float = 1.0  # how long a young invoice may wait for company in its upload
     backoff_first: float = 2.0

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from kaipiao.authority.channel import Channel, Outcome
 from kaipiao.clock import Clock, month_of, year_of
@@ -74,9 +74,13 @@ class Supply:
         year = year_of(now)
         await self._expire(taxpayer, channel.name, year, now)
         counts = await self._ledger.number_counts(taxpayer, channel.name, year)
-        if counts.free + counts.leased >= self._policy.segment_size * self._policy.refill_below and counts.pulled:
+        per_hour, _ = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
+        size = self._policy.segment_size
+        enough = max(size * self._policy.refill_below, per_hour * self._policy.refill_hours)
+        if counts.free + counts.leased >= enough and counts.pulled:
             return True
-        quantity = min(self._policy.segment_size, channel.capabilities.segment_limit)
+        wanted_now = max(size, int(per_hour * self._policy.stock_hours))
+        quantity = min(wanted_now, channel.capabilities.segment_limit)
         wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
         request = await self._ledger.open_segment_request(wanted, now)
         await self._paces[channel.name].turn(taxpayer)
@@ -97,15 +101,20 @@ class Supply:
         now = self._clock.now()
         month = month_of(now)
         account = await self._ledger.quota(taxpayer, channel.name, month)
+        _, per_hour = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
         valid = account.valid_until is None or account.valid_until > now
-        if account.left >= self._policy.quota_step * Decimal(str(self._policy.refill_below)) and valid:
+        step = self._policy.quota_step
+        enough = max(step * Decimal(str(self._policy.refill_below)), per_hour * Decimal(str(self._policy.refill_hours)))
+        if account.left >= enough and valid:
             return True
         await self._paces[channel.name].turn(taxpayer)
         standing = await channel.quota(taxpayer)
         if standing.outcome is not Outcome.OK or standing.value is None:
             self._say("quota.not_read", taxpayer, standing.code, standing.retry_after, channel.name)
             return False
-        amount = min(self._policy.quota_step, standing.value.usable)
+        stock = (per_hour * Decimal(str(self._policy.stock_hours))).quantize(Decimal("0.01"))
+        half = (standing.value.usable / 2).quantize(Decimal("0.01"), ROUND_DOWN)
+        amount = min(max(step, min(stock, half)), standing.value.usable)  # others may issue for this taxpayer too
         if amount <= 0 or standing.value.paused:
             self._say("quota.none_left", taxpayer, "paused" if standing.value.paused else "used", None, channel.name)
             return account.left > 0

@@ -1,0 +1,191 @@
+"""The command line as a user meets it: both languages, exit codes, clear errors, one data directory for one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running import kaipiao
+
+from kaipiao_lab.bench import Bench
+from kaipiao_lab.processes import Command, tail
+from kaipiao_lab.sales import Sales
+
+
+def sale(bench: Bench, name: str) -> dict[str, object]:
+    return Sales(bench.seller, 5, name).next()
+
+
+def write(path: Path, *sales: dict[str, object]) -> Path:
+    path.write_text("\n".join(json.dumps(s, ensure_ascii=False) for s in sales), encoding="utf-8")
+    return path
+
+
+def test_help_is_there_in_both_languages_with_examples_for_every_command(tmp_path: Path) -> None:
+    commands = ["init", "serve", "sandbox", "issue", "show", "list", "status", "verify", "token", "books", "demo"]
+    for language, word in (("zh_CN.UTF-8", "示例"), ("en_GB.UTF-8", "Examples")):
+        overview = kaipiao("-h", cwd=tmp_path, language=language)
+        assert overview.code == 0
+        for command in commands:
+            assert command in overview.out
+            page = kaipiao(command, "-h", cwd=tmp_path, language=language)
+            assert page.code == 0
+            assert word in page.out
+            assert "\x1b" not in page.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["issue"], ["list", "--limit", "x"], ["--lang", "fr", "status"], ["serve", "--what"]]
+)
+def test_wrong_usage_is_64_and_says_where_help_is(tmp_path: Path, arguments: list[str]) -> None:
+    done = kaipiao(*arguments, cwd=tmp_path)
+    assert done.code == 64
+    assert "kaipiao --help" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_without_a_data_directory_the_next_step_is_named(tmp_path: Path) -> None:
+    done = kaipiao("status", cwd=tmp_path)
+    assert done.code == 64
+    assert "kaipiao init" in done.err
+
+
+def test_issue_from_a_file_while_the_server_runs_and_look_at_it(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "sale.json", sale(bench, "cli"))
+    done = kaipiao("issue", file, "-d", platform, cwd=tmp_path)
+    assert done.code == 0, done.err
+    order, number, _ = done.out.strip().split("\t")
+    shown = kaipiao("show", number, "-d", platform, "--json", cwd=tmp_path).last()
+    assert shown["state"] == "confirmed"
+    assert next(e["kind"] for e in shown["events"]) == "issued"
+    assert kaipiao("show", order, "-d", platform, "--json", cwd=tmp_path).last()["number"] == number
+    assert number in kaipiao("list", "-d", platform, "--limit", "1000", cwd=tmp_path).out
+    assert "可持续" in kaipiao("status", "-d", platform, cwd=tmp_path).out
+    assert "cover" in kaipiao("status", "-d", platform, cwd=tmp_path, language="en_US.UTF-8").out
+    assert kaipiao("show", "26440000000000000000", "-d", platform, cwd=tmp_path).code == 1
+
+
+def test_one_bad_line_harms_no_other(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    sales = Sales(bench.seller, 6, "nd")
+    good = [sales.next() for _ in range(3)]
+    lines = [json.dumps(good[0]), "{half", json.dumps({**good[1], "order": ""}), json.dumps(good[2])]
+    (tmp_path / "sales.ndjson").write_text("\n".join(lines), encoding="utf-8")
+    done = kaipiao("issue", "sales.ndjson", "-d", platform, "--json", "--no-wait", cwd=tmp_path)
+    assert done.code == 1
+    issued = [line for line in done.lines() if "number" in line]
+    assert [line["order"] for line in issued] == [good[0]["order"], good[2]["order"]]
+    assert len([line for line in done.lines() if "refused" in line]) == 2
+
+
+def test_a_request_without_an_order_key_is_refused(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    body = {k: v for k, v in sale(bench, "x").items() if k != "order"}
+    done = kaipiao("issue", write(tmp_path / "a.json", body), "-d", platform, "--json", cwd=tmp_path)
+    assert done.code == 1
+    assert done.last()["refused"]["code"] == "KP-INPUT-03"
+
+
+def test_two_processes_cannot_have_one_data_directory(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    done = kaipiao("serve", "-d", platform, cwd=tmp_path)
+    assert done.code == 1
+    assert "KP-LEDGER-03" in done.err
+
+
+def test_the_trail_is_sound_and_says_what_no_head_covers_yet(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    done = kaipiao("audit", "verify", "-d", platform, "--json", cwd=tmp_path)
+    assert done.code == 0
+    report = done.last()
+    assert report["sound"]
+    assert report["writers"]
+
+
+def test_books_compare_ours_with_the_bureaus(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "sale.json", sale(bench, "books"))
+    assert kaipiao("issue", file, "-d", platform, cwd=tmp_path).code == 0
+    export = tmp_path / "ours.ndjson"
+    bureau = bench.directory / "bureau"
+    done = kaipiao("books", "-d", platform, "--export", export, "--bureau", bureau, "--json", cwd=tmp_path)
+    assert done.code == 0, done.out
+    assert done.last()["confirmed"] >= 1
+    altered = export.read_text(encoding="utf-8").replace('"state": "confirmed"', '"state": "rejected"')
+    assert altered != export.read_text(encoding="utf-8")
+
+
+def test_a_token_is_printed_alone_and_a_wrong_role_is_refused(platform: Path, tmp_path: Path) -> None:
+    done = kaipiao("token", "-d", platform, cwd=tmp_path)
+    assert done.code == 0
+    assert done.out.count(".") == 2
+    assert kaipiao("token", "-d", platform, "--role", "root", cwd=tmp_path).code == 1
+
+
+def test_a_server_started_for_one_command_issues_and_confirms_too(bench: Bench, tmp_path: Path) -> None:
+    """No server runs on this directory: the command brings the platform to life for itself."""
+    home = tmp_path / "home"
+    info = bench.directory / "bureau.json"
+    assert kaipiao("init", "-d", home, "--sandbox", info, cwd=tmp_path).code == 0
+    assert kaipiao("init", "-d", home, cwd=tmp_path).code == 64  # never written over
+    done = kaipiao("issue", write(tmp_path / "s.json", sale(bench, "embedded")), "-d", home, "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert done.last()["state"] == "confirmed"
+    stopped = kaipiao("audit", "verify", "-d", home, "--json", cwd=tmp_path).last()
+    assert stopped["sound"]
+    assert any(writer["covered"] == writer["events"] for writer in stopped["writers"])
+
+
+def test_ctrl_c_leaves_everything_resumable(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    sales = Sales(bench.seller, 8, "ctrlc")
+    file = write(tmp_path / "many.ndjson", *(sales.next() for _ in range(1500)))
+    command = [sys.executable, "-m", "kaipiao.cli.main", "issue", str(file), "-d", str(platform), "--json", "--no-wait"]
+    environment = {**os.environ, "LANG": "en_US.UTF-8"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    first = [json.loads(process.stdout.readline()) for _ in range(20)]
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    answered = {line["order"]: line["number"] for line in [*first, *map(json.loads, rest.splitlines())]}
+    assert len(answered) < 1500
+    again = kaipiao("issue", file, "-d", platform, "--json", "--no-wait", cwd=tmp_path)
+    assert again.code == 0, again.err
+    numbers = {line["order"]: line["number"] for line in again.lines()}
+    assert len(numbers) == len(set(numbers.values())) == 1500
+    assert answered.items() <= numbers.items()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("not = [toml", "KP-SETTINGS-01"),
+        ('environment = "production"\n', "KP-SETTINGS-01"),
+        ('[keys]\naudit = "a"\ntoken = "t"\nunknown = 1\n', "KP-SETTINGS-01"),
+        ('[keys]\naudit = "a"\ntoken = "t"\n[clock]\nfollow = "https://x/"\n', "KP-SETTINGS-01"),
+        ('[server]\nhost = "0.0.0.0"\n[keys]\naudit = "a"\ntoken = "t"\n', "KP-SETTINGS-01"),
+        ('[keys]\naudit = "a"\ntoken = "t"\n', "KP-SEAL"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, text: str, code: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "kaipiao.toml").write_text(text, encoding="utf-8")
+    done = kaipiao("serve", "-d", home, cwd=tmp_path)
+    assert done.code in (1, 64)
+    assert code in done.err
+    assert "Traceback" not in done.err
+
+
+def test_sigterm_ends_the_server_cleanly(bench: Bench, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    kaipiao("init", "-d", home, "--port", "0", "--sandbox", bench.directory / "bureau.json", cwd=tmp_path)
+    server = Command(["serve", "-d", str(home), "--json"], tmp_path / "log")
+    server.start()
+    time.sleep(1)
+    began = time.monotonic()
+    assert server.stop() == 0, tail(tmp_path / "log")
+    assert time.monotonic() - began < 15
+    assert not (home / "server.json").exists()

@@ -1,0 +1,71 @@
+"""No document content, key or token in any log line or problem body: a full run is searched."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.sales import Sales
+
+SECRETS = ("绝密购买方有限公司", "绝密商品名", "绝密备注", "13800138000")
+
+
+def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, Sizes(speed=60.0))
+    problems: list[str] = []
+    try:
+        bench.set_up()
+        for change in (
+            {},
+            {"order": "dup", "remark": SECRETS[2]},
+            {"order": "dup", "remark": SECRETS[2] + "!"},
+            {"kind": "special", "buyer": {"name": SECRETS[0], "telephone": SECRETS[3]}},
+            {"buyer": {"name": SECRETS[0] + "\u0007"}},
+            {"lines": "x"},
+            {"expected_total": "1.00"},
+        ):
+            problems += _post(bench, change)
+        bench.wait_settled(60)
+        problems += _post(bench, {}, token="eyJ.broken.token")
+        sm4 = bench.bureau.info["sm4_key"]
+        credential = bench.bureau.info["admin"]["credential"]
+        token = bench.token
+    finally:
+        bench.close()
+    assert len(problems) >= 5
+    logs = [p.read_text(encoding="utf-8") for p in tmp_path.glob("*.log")]
+    private = [*SECRETS, sm4, credential, token, token.split(".")[2], *_key_material(tmp_path)]
+    for text in [*logs, *problems]:
+        for secret in private:
+            assert secret not in text
+        assert not re.search(r"eyJ[A-Za-z0-9_-]{10,}\.", text)
+        assert "PRIVATE KEY" not in text
+
+
+def _post(bench: Bench, change: dict[str, object], token: str | None = None) -> list[str]:
+    body = Sales(bench.seller, 3, "leak").next()
+    body["buyer"] = {"name": SECRETS[0], "telephone": SECRETS[3]}
+    body["lines"] = [{**body["lines"][0], "name": SECRETS[1]}]  # type: ignore[index, dict-item]
+    request = urllib.request.Request(
+        f"{bench.url()}/v1/invoices",
+        json.dumps({**body, **change}).encode(),
+        {"Authorization": f"Bearer {token or bench.token}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+            return []
+    except urllib.error.HTTPError as refused:
+        return [refused.read().decode()]
+
+
+def _key_material(directory: Path) -> list[str]:
+    found = []
+    for path in (directory / "platform" / "keys").rglob("*"):
+        if path.is_file():
+            found += re.findall(r"[0-9a-fA-F]{48,}", path.read_text(errors="ignore"))
+    return found

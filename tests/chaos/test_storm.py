@@ -1,0 +1,16 @@
+"""A short storm of kill -9 with faults on, in every test run. `make chaos` is the long one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from kaipiao_lab import chaos
+
+
+def test_kills_of_platform_and_bureau_under_faults_lose_and_double_nothing(tmp_path: Path) -> None:
+    plan = replace(chaos.QUICK, kills=2, sales=250, rate=40.0)
+    result, left = chaos.storm(tmp_path, plan, seed=7)
+    assert left == 0
+    assert chaos.sound(result, plan), result
+    assert list(result) == ["kills", "acknowledged", "confirmed", "unknown", "lost", "doubled", "believed_wrong"]
