@@ -54,7 +54,10 @@ async def first(transport: Transport, url: str, kept: KeptClock) -> ClockFunctio
     function = await ask(transport, url) or kept.read()
     if function is None:
         raise SettingsFault(
-            Text(f"测试环境跟随的时钟没有应答：{url}", f"The clock that this TEST environment follows does not answer: {url}"),
+            Text(
+                f"测试环境跟随的时钟没有应答：{url}",
+                f"The clock that this TEST environment follows does not answer: {url}",
+            ),
             code="KP-SETTINGS-03",
         )
     kept.keep(function)
