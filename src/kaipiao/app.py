@@ -138,6 +138,7 @@ class Platform:
 
     def _leqi(self, name: str, settings: ChannelSettings) -> LeqiSettings:
         limits = {k: v for k, v in settings.limits.model_dump().items() if v is not None}
+        device = {"device_mac": settings.device_mac} if settings.device_mac else {}
         return LeqiSettings(
             name=name,
             base_url=settings.base_url,
@@ -146,6 +147,8 @@ class Platform:
             ylbm=settings.ylbm,
             sm4_key_hex=_secret(self._path(settings.sm4_key_file)),
             sandbox_flag=settings.sandbox_flag,
+            device_ip=settings.device_ip,
+            **device,
             public_keys={key: self._public(key).point.hex() for key in self._seal_keys()}
             if settings.send_own_seal
             else {},

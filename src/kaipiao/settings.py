@@ -80,7 +80,8 @@ class TimeoutSettings(Part):
 
 
 class ChannelSettings(Part):
-    """The 乐企-shaped direct channel."""
+    """The 乐企-shaped direct channel. `device_ip`, `device_mac`: of the issuing device, required by the bureau; unset, the
+    hardware address of this machine is sent."""
 
     kind: Literal["leqi"] = "leqi"
     base_url: Annotated[str, Field(pattern=r"^https://")]
@@ -92,6 +93,8 @@ class ChannelSettings(Part):
     ylbm: str
     sm4_key_file: str
     sandbox_flag: str = ""
+    device_ip: Annotated[str, Field(min_length=1, max_length=20)] = "127.0.0.1"
+    device_mac: Annotated[str, Field(min_length=1, max_length=20)] | None = None
     send_own_seal: bool = False
     limits: ChannelLimits = ChannelLimits()
     timeouts: TimeoutSettings = TimeoutSettings()
