@@ -25,6 +25,11 @@ BROKEN = (ConnectionError, http.client.HTTPException, ssl.SSLError, TimeoutError
 KILLABLE = Callable[..., Killable]
 
 
+def run_briefly(settings: SandboxSettings) -> None:
+    """Start in this process; a bureau that is not refused would run on, and fails the test."""
+    asyncio.run(asyncio.wait_for(serve(settings), 5))
+
+
 def test_a_second_start_goes_on_with_keys_books_clock_and_port(sandbox: START) -> None:
     first = sandbox(start=datetime(2026, 3, 3, tzinfo=UTC), speed=2.0)
     first.download()
@@ -119,21 +124,21 @@ def test_a_late_commit_comes_by_itself_without_any_call(sandbox: START) -> None:
 def test_two_processes_on_one_directory_the_second_is_refused(killable: KILLABLE, tmp_path: Path) -> None:
     first = killable()
     with pytest.raises(DirectoryInUse):
-        asyncio.run(serve(SandboxSettings(tmp_path / "bureau")))
+        run_briefly(SandboxSettings(tmp_path / "bureau"))
     assert first.client.call("CXKYSL", {})["returncode"] == "00"
 
 
 def test_a_taken_port_is_an_error_of_the_settings(sandbox: START, tmp_path: Path) -> None:
     bureau = sandbox()
     with pytest.raises(SettingsFault):
-        asyncio.run(serve(SandboxSettings(tmp_path / "other", port=bureau.address[1])))
+        run_briefly(SandboxSettings(tmp_path / "other", port=bureau.address[1]))
     assert bureau.call("CXKYSL", {})["returncode"] == "00"
 
 
 def test_a_broken_identity_is_named_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "identity.json").write_text("{")
     with pytest.raises(SettingsFault):
-        asyncio.run(serve(SandboxSettings(tmp_path)))
+        run_briefly(SandboxSettings(tmp_path))
     assert (tmp_path / "identity.json").read_text() == "{"
 
 

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kaipiao.authority.sandbox import bureau, store
+from kaipiao.authority.sandbox.bureau_clock import ClockChange
 from kaipiao.authority.sandbox.data_tables import field_rules, shipped_taxpayers
 from kaipiao.authority.sandbox.desk import Desk, Letter
+from kaipiao.authority.sandbox.faults import Fault, Strike
 from kaipiao.authority.sandbox.identity import Identity, load_identity
 from kaipiao.authority.sandbox.settings import SandboxSettings
 from kaipiao.errors import LedgerFault
@@ -29,11 +31,14 @@ class Client:
     def __init__(self, desk: Desk, identity: Identity) -> None:
         self.desk, self.identity, self._key = desk, identity, bytes.fromhex(identity.sm4_key)
 
-    def send(self, service: str, plain: bytes, ability: str | None = "202007") -> dict[str, Any]:
-        """The inner Response."""
+    def letter(self, service: str, plain: bytes, ability: str | None = "202007") -> Letter:
         ids = {name: getattr(self.identity, name) for name in ("jrdwptbh", "sydwptbh", "ylbm")}
         headers = {"fwbm": service, "nlbm": ability or "", **ids}
-        reply = self.desk.serve(Letter(ability, service, headers, base64.b64encode(encrypt_ecb(self._key, plain))))
+        return Letter(ability, service, headers, base64.b64encode(encrypt_ecb(self._key, plain)))
+
+    def send(self, service: str, plain: bytes, ability: str | None = "202007") -> dict[str, Any]:
+        """The inner Response."""
+        reply = self.desk.serve(self.letter(service, plain, ability))
         assert reply.body is not None
         response: dict[str, Any] = json.loads(json.loads(reply.body)["body"])["Response"]
         return response
@@ -107,22 +112,20 @@ def test_a_field_of_any_value_harms_no_neighbour(client: Client, name: str, valu
     (bad["fpmxList"][0] if in_line else bad)[name] = value
     answer = client.call("QDFPSC", [first, bad])
     assert answer["returncode"] == "00"
-    client.desk.clock.change(_later())
+    client.desk.clock.change(ClockChange(advance=20))
     results = client.call("CXQDFPSCJG", {"sllsh": answer["sllsh"]})["resultList"]
     assert results[0]["status"] == "00"
-    client.desk.clock.change(_back())
+    client.desk.clock.change(ClockChange(now=START))
 
 
-def _later() -> Any:
-    from kaipiao.authority.sandbox.bureau_clock import ClockChange
-
-    return ClockChange(advance=20)
-
-
-def _back() -> Any:
-    from kaipiao.authority.sandbox.bureau_clock import ClockChange
-
-    return ClockChange(now=START)
+def test_a_late_call_is_carried_out_before_any_call_that_comes_after_its_time(client: Client) -> None:
+    item = sound(client, 1)
+    late = Strike(Fault(kind="late"), 30.0)
+    assert client.desk.serve(client.letter("QDFPSC", json.dumps([item]).encode()), late).body is None
+    asked = {"fplx": "82", "fphm": item["fphm"], "kprq": "20260610"}
+    assert client.call("FPZTXXCX", asked)["returncode"] == "04"
+    client.desk.clock.change(ClockChange(advance=31))
+    assert client.call("FPZTXXCX", asked)["returncode"] == "00"
 
 
 @pytest.mark.parametrize("plain", ['[{"gmfmc":"\\ud800"}]', "[" * 500 + "]" * 500, '{"a":' * 20 + "1" + "}" * 20])
