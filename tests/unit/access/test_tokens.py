@@ -114,3 +114,14 @@ def test_least_privilege_by_role() -> None:
 def test_a_role_that_does_not_exist_makes_no_token() -> None:
     with pytest.raises(AccessRefused):
         TOKENS.make("x", "root", ("*",), timedelta(hours=1))
+
+
+def test_a_remembered_token_is_refused_when_its_time_is_over() -> None:
+    tokens = Tokens(KEY, "k1")
+    token = tokens.make("erp", "issuer", ("*",), timedelta(seconds=1.2))
+    assert tokens.check(token).subject == "erp"
+    assert tokens.check(token).subject == "erp"
+    time.sleep(2.0)
+    with pytest.raises(AccessRefused) as refused:
+        tokens.check(token)
+    assert refused.value.code == "KP-ACCESS-02"
