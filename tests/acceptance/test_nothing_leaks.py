@@ -19,7 +19,7 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
     problems: list[str] = []
     try:
         bench.set_up()
-        for change in (
+        changes: tuple[dict[str, object], ...] = (
             {},
             {"order": "dup", "remark": SECRETS[2]},
             {"order": "dup", "remark": SECRETS[2] + "!"},
@@ -27,7 +27,8 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
             {"buyer": {"name": SECRETS[0] + "\u0007"}},
             {"lines": "x"},
             {"expected_total": "1.00"},
-        ):
+        )
+        for change in changes:
             problems += _post(bench, change)
         bench.wait_settled(60)
         problems += _post(bench, {}, token="eyJ.broken.token")
@@ -49,7 +50,7 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
 def _post(bench: Bench, change: dict[str, object], token: str | None = None) -> list[str]:
     body = Sales(bench.seller, 3, "leak").next()
     body["buyer"] = {"name": SECRETS[0], "telephone": SECRETS[3]}
-    body["lines"] = [{**body["lines"][0], "name": SECRETS[1]}]  # type: ignore[index, dict-item]
+    body["lines"] = [{**body["lines"][0], "name": SECRETS[1]}]  # type: ignore[index]
     request = urllib.request.Request(
         f"{bench.url()}/v1/invoices",
         json.dumps({**body, **change}).encode(),

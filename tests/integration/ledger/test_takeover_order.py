@@ -33,7 +33,7 @@ def test_a_commit_that_was_under_way_at_a_takeover_is_not_counted_as_free(tmp_pa
                 assert results[0].outcome is AdmitOutcome.ADMITTED
                 return await write(work)
 
-            ledger._write = busy  # type: ignore[method-assign, assignment]
+            ledger._write = busy  # type: ignore[method-assign]
             taken = await ledger.lease_block(TAXPAYER, CHANNEL, YEAR, "b", 10, 30)
             assert taken is not None
             assert under_way.number not in taken.numbers
