@@ -6,6 +6,9 @@ each millisecond, so that ids of one maker always rise, also when the clock stan
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import SystemRandom
@@ -39,3 +42,9 @@ class IdMaker:
         if self._last > _LAST:
             raise OverflowError("ids of 63 bits are used up")
         return self._last
+
+
+def run_name() -> str:
+    """A name for this run of this node in the trail: node, start, and some chance in case both occur again."""
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{socket.gethostname()}-{started}-{os.getpid()}-{secrets.token_hex(3)}"

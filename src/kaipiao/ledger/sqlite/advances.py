@@ -10,8 +10,8 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_advance
 from kaipiao.ledger.numbering import number_taken
 from kaipiao.ledger.port import Advance
+from kaipiao.ledger.rows import stored_value
 from kaipiao.ledger.sqlite import statements as sql
-from kaipiao.ledger.sqlite.rows import stored_value
 from kaipiao.ledger.sqlite.transaction import Transaction
 
 

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from kaipiao.errors import LedgerFault
 from kaipiao.language import Text
+from kaipiao.ledger.ids import run_name
 from kaipiao.ledger.sqlite.files import DATABASE, DirectoryLock
 from kaipiao.ledger.sqlite.readers import Readers
 from kaipiao.ledger.sqlite.transaction import Transaction
 from kaipiao.ledger.sqlite.writer import Writer
 
 T = TypeVar("T")
-
-
-def run_name() -> str:
-    """A name for this run of this node in the trail: node, start, and some chance in case both occur again."""
-    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{socket.gethostname()}-{started}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Handle:

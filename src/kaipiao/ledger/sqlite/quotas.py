@@ -10,9 +10,9 @@ from kaipiao.errors import QuotaExhausted
 from kaipiao.ledger.changes import cents, defect, money, positive
 from kaipiao.ledger.numbering import contradiction, unasked
 from kaipiao.ledger.port import QuotaAccount, QuotaRequest
+from kaipiao.ledger.rows import instant
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.handle import Handle
-from kaipiao.ledger.sqlite.rows import instant
 from kaipiao.ledger.sqlite.transaction import Transaction
 from kaipiao.ledger.trail import microseconds
 

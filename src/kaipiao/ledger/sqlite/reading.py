@@ -13,9 +13,9 @@ from typing import Any
 from kaipiao.invoice.lifecycle import DEBT, State
 from kaipiao.ledger.changes import money
 from kaipiao.ledger.port import InvoiceRecord, SealedDocument, Taxpayer
+from kaipiao.ledger.rows import instant, record_of
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.handle import Handle
-from kaipiao.ledger.sqlite.rows import instant, record_of
 from kaipiao.ledger.trail import microseconds
 
 _EXPORT_PAGE = 500

@@ -6,6 +6,8 @@ that say the same. Rows are put in the order of `position` and `rowid` only wher
 
 # ruff: noqa: S608
 
+from kaipiao.ledger import rows
+
 # --- taxpayers ------------------------------------------------------------------------------------------------------
 
 SAVE_TAXPAYER = """
@@ -170,12 +172,7 @@ INSERT INTO invoice (
 
 # --- reading --------------------------------------------------------------------------------------------------------
 
-# In the order that `rows.record_of` reads.
-INVOICE_COLUMNS = (
-    "id, taxpayer, client_order, channel, kind, number, state, version, amount, tax, total, made_at, sent_at,"
-    " accepted_at, month, content, content_digest, next_at, deadline, submission, submitted_at, unknown_since,"
-    " denials, late_denials, tries, doubt, refused, alone, alarmed, provenance, problem_code, problem, replaces"
-)
+INVOICE_COLUMNS = ", ".join(rows.INVOICE_COLUMNS)
 
 INVOICE = f"SELECT {INVOICE_COLUMNS} FROM invoice WHERE taxpayer = ? AND id = ?"
 

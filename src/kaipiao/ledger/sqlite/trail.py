@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kaipiao.ledger.port import ChainHead, Event, EventDraft
+from kaipiao.ledger.rows import event_of
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.handle import Handle
-from kaipiao.ledger.sqlite.rows import event_of
 from kaipiao.ledger.sqlite.transaction import Transaction
 from kaipiao.ledger.trail import instant_of, microseconds
 

@@ -11,10 +11,10 @@ from typing import Any
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import defect, upload_begun_event, upload_ended_event
 from kaipiao.ledger.port import Advance, InvoiceRecord, SealedDocument, Upload, UploadEnd
+from kaipiao.ledger.rows import record_of
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.advances import advance_all
 from kaipiao.ledger.sqlite.handle import Handle
-from kaipiao.ledger.sqlite.rows import record_of
 from kaipiao.ledger.sqlite.transaction import Transaction
 from kaipiao.ledger.trail import instant_of, microseconds
 

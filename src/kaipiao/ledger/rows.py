@@ -1,4 +1,4 @@
-"""Rows to records and back."""
+"""Rows to records and back, for ledgers in SQL: money in whole cents, instants in microseconds since 1970, both integers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from kaipiao.ledger.port import Admission, Event, InvoiceRecord, SealedDocument,
 from kaipiao.ledger.trail import EventValue, data_text, instant_of, microseconds
 
 NO_DEADLINE = 2**63 - 1  # sorts after every deadline
+# What `record_of` reads, in its order.
+INVOICE_COLUMNS = (
+    "id", "taxpayer", "client_order", "channel", "kind", "number", "state", "version", "amount", "tax", "total",
+    "made_at", "sent_at", "accepted_at", "month", "content", "content_digest", "next_at", "deadline", "submission",
+    "submitted_at", "unknown_since", "denials", "late_denials", "tries", "doubt", "refused", "alone", "alarmed",
+    "provenance", "problem_code", "problem", "replaces",
+)  # fmt: skip
 _STATES = {str(state): state for state in State}
 
 
@@ -39,7 +46,7 @@ def stored_value(column: str, value: Value) -> str | int | None:
 
 
 def record_of(row: tuple[Any, ...]) -> InvoiceRecord:
-    """The invoice of a row of `statements.INVOICE_COLUMNS`."""
+    """The invoice of a row whose columns are in the order of `INVOICE_COLUMNS`."""
     (
         identity, taxpayer, order, channel, kind, number, state, version, amount, tax, total, made_at, sent_at,
         accepted_at, month, content, content_digest, next_at, deadline, submission, submitted_at, unknown_since,
@@ -76,7 +83,7 @@ def document_row(admission: Admission, document: SealedDocument) -> tuple[object
 
 
 def event_of(row: tuple[Any, ...]) -> Event:
-    """The event of a row of `statements.EVENT_COLUMNS`. What somebody wrote over it is shown so that its hash fails."""
+    """The event of a row: position, writer, sequence, kind, at, taxpayer, subject, data, previous, hash. What somebody wrote over it is shown so that its hash fails."""
     position, writer, sequence, kind, at, taxpayer, subject, data, previous, digest = row
     return Event(
         position, writer, sequence, kind, _any_instant(at), taxpayer, subject, _event_data(data), previous, digest

@@ -1,0 +1,130 @@
+"""The decision on admissions, one after the other, for ledgers in SQL. Pure: what it must know it asks of `Facts`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.changes import (
+    REPLACEABLE,
+    admission_event,
+    admitted,
+    cents,
+    nothing_to_replace,
+    replaced,
+    replaced_event,
+)
+from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, EventDraft, InvoiceRecord
+
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSeen:
+    """A block as the ledger has it now."""
+
+    epoch: int
+    channel: str
+    first: str
+    last: str
+
+
+class Facts(Protocol):
+    """What the ledger has, before this round."""
+
+    def live(self, taxpayer: str, order: str) -> InvoiceRecord | None: ...
+    def under_way(self, record: InvoiceRecord) -> bool:
+        """Whether some upload of it has no outcome yet."""
+        ...
+
+    def block(self, taxpayer: str, block: int) -> BlockSeen | None: ...
+    def is_used(self, taxpayer: str, number: str) -> bool: ...
+    def left(self, taxpayer: str, channel: str, month: str) -> int:
+        """Quota in cents."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """One round of admissions: what the ledger has, and what those before in this round will add to it.
+
+    Afterwards `admitted`, `replaced` and `events` (each with the invoice whose order is its subject) are to be stored.
+    """
+
+    facts: Facts
+    admitted: list[Admission] = field(default_factory=list)
+    replaced: list[tuple[InvoiceRecord, Admission]] = field(default_factory=list)
+    events: list[tuple[EventDraft, int | None]] = field(default_factory=list)
+    _blocks: dict[tuple[str, int], BlockSeen | None] = field(default_factory=dict)
+    _left: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    _records: dict[_Key, InvoiceRecord] = field(default_factory=dict)
+    _numbers: set[_Key] = field(default_factory=set)
+
+    def admit(self, admission: Admission) -> AdmitResult:
+        """Raises `Internal` for a successor of nothing."""
+        live = self._live(admission)
+        if live is not None and not self._may_succeed(admission, live):
+            return AdmitResult(AdmitOutcome.KNOWN, live)
+        if admission.number is not None and not self._block_holds(admission):
+            return AdmitResult(AdmitOutcome.FENCED)
+        if admission.number is not None and self._is_used(admission.taxpayer, admission.number):
+            return AdmitResult(AdmitOutcome.NUMBER_USED)
+        if not self._take_quota(admission):
+            return AdmitResult(AdmitOutcome.QUOTA_SHORT)
+        return AdmitResult(AdmitOutcome.ADMITTED, self._note(admission, live))
+
+    def _live(self, admission: Admission) -> InvoiceRecord | None:
+        staged = self._records.get((admission.taxpayer, admission.order))
+        return staged if staged is not None else self.facts.live(admission.taxpayer, admission.order)
+
+    def _may_succeed(self, admission: Admission, live: InvoiceRecord) -> bool:
+        """R14: a successor of the live invoice, which was finally refused and has no sender without an outcome."""
+        if admission.replaces != live.id or live.state not in REPLACEABLE:
+            return False
+        return live.state is State.EXPIRED or not self.facts.under_way(live)
+
+    def _block_holds(self, admission: Admission) -> bool:
+        """Whether the block still has this epoch and holds this number."""
+        key = (admission.taxpayer, admission.block or 0)
+        if key not in self._blocks:
+            self._blocks[key] = self.facts.block(*key)
+        block = self._blocks[key]
+        if block is None or (block.epoch, block.channel) != (admission.epoch, admission.channel):
+            return False
+        return block.first <= (admission.number or "") <= block.last
+
+    def _is_used(self, taxpayer: str, number: str) -> bool:
+        return (taxpayer, number) in self._numbers or self.facts.is_used(taxpayer, number)
+
+    def _take_quota(self, admission: Admission) -> bool:
+        if not admission.quota:
+            return True
+        place = (admission.taxpayer, admission.channel, admission.month)
+        if place not in self._left:
+            self._left[place] = self.facts.left(*place)
+        amount = cents(admission.quota)
+        if amount > self._left[place]:
+            return False
+        self._left[place] -= amount
+        return True
+
+    def _note(self, admission: Admission, live: InvoiceRecord | None) -> InvoiceRecord:
+        key = (admission.taxpayer, admission.order)
+        if live is None and admission.replaces is not None:
+            raise nothing_to_replace(admission)
+        if live is not None:
+            self.replaced.append((live, admission))
+            self.events.append((replaced_event(replaced(live), admission), live.id))
+        record = self._records[key] = admitted(admission)
+        if admission.number is not None:
+            self._numbers.add((admission.taxpayer, admission.number))
+        self.admitted.append(admission)
+        self.events.append((admission_event(admission), of_order(admission)))
+        return record
+
+
+def of_order(admission: Admission) -> int | None:
+    """The invoice that the event of an admission is found by, when its subject is the order."""
+    event = admission_event(admission)
+    return admission.id if (event.taxpayer, event.subject) == (admission.taxpayer, admission.order) else None
