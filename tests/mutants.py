@@ -154,8 +154,8 @@ MUTANTS = [
         ),
     ),
     Mutant(
-        "no epoch check (SQLite)",
-        "ledger/sqlite/admissions.py",
+        "no epoch check (SQL)",
+        "ledger/desk.py",
         "(block.epoch, block.channel) != (admission.epoch, admission.channel)",
         "block.channel != admission.channel",
         (CONTRACT + "test_contract_numbers.py",),
@@ -175,9 +175,9 @@ MUTANTS = [
         (CONTRACT + "test_contract_admission.py",),
     ),
     Mutant(
-        "a number may be given twice (SQLite, within a group)",
-        "ledger/sqlite/admissions.py",
-        "        return key in self._numbers or ",
+        "a number may be given twice (SQL, within a group)",
+        "ledger/desk.py",
+        "        return (taxpayer, number) in self._numbers or ",
         "        return ",
         (CONTRACT + "test_contract_admission.py",),
     ),
