@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -83,17 +84,19 @@ class Platform:
         return create(self._services())
 
     async def stop(self) -> None:
-        """Take no new orders, bring what is under way to its end, sign the trail, close the ledger."""
-        await self.node.stop()
-        for loop in self._side_loops:
-            await loop.stop(self._policy.stop_grace)
-        await sign_heads(self.ledger, self._audit_sealer, self._workers, self.clock)
-        for channel in self._channels.values():
-            await channel.close()
-        for transport in self._transports.values():
-            await transport.close()
-        await self.ledger.close()
-        self._executor.shutdown()
+        """Take no new orders, bring what is under way to its end, sign the trail, close the ledger. Whatever of it fails,
+        everything is closed."""
+        async with AsyncExitStack() as closing:
+            closing.callback(self._executor.shutdown)
+            closing.push_async_callback(self.ledger.close)
+            for transport in self._transports.values():
+                closing.push_async_callback(transport.close)
+            for channel in self._channels.values():
+                closing.push_async_callback(channel.close)
+            closing.push_async_callback(self._sign_heads)
+            for loop in self._side_loops:
+                closing.push_async_callback(loop.stop, self._policy.stop_grace)
+            await self.node.stop()
 
     async def audit(self) -> TrailReport:
         return await read_trail(self.ledger, lambda head: head_is_sound(head, self._audit_sealer))

@@ -8,11 +8,19 @@ time-out never cuts a commit short.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
 
 from kaipiao.clock import Clock
-from kaipiao.errors import OutcomeUnknown
+from kaipiao.errors import KaipiaoError, LedgerFault, OutcomeUnknown
 from kaipiao.issuing.policy import Policy
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, Ledger
+
+log = logging.getLogger(__name__)
+
+# The ledger stored nothing and never will, and the number is nobody's.
+NOT_STORED = frozenset({AdmitOutcome.KNOWN, AdmitOutcome.QUOTA_SHORT})
 
 
 class Committer:
@@ -24,11 +32,15 @@ class Committer:
         self._policy = policy
         self._running: set[asyncio.Task[AdmitResult]] = set()
 
-    async def admit(self, admission: Admission) -> AdmitResult:
-        """Raises `OutcomeUnknown` when the fate could not be read in time; reading goes on behind it."""
-        task = asyncio.create_task(self._until_known(admission))
+    async def admit(self, admission: Admission, free: Callable[[], None]) -> AdmitResult:
+        """`free` is called once when the pair was surely not stored and never will be, whoever still waits for it.
+
+        Raises `OutcomeUnknown` when the fate could not be read in time; reading goes on behind it. Raises what the
+        ledger raised when surely nothing was stored.
+        """
+        task = asyncio.create_task(self._run(admission, free))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         done, _ = await asyncio.wait({task}, timeout=self._policy.commit_patience)
         if not done:
             raise OutcomeUnknown()
@@ -36,27 +48,53 @@ class Committer:
 
     async def close(self) -> None:
         """Let what is under way come to its end, as far as patience goes."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._policy.commit_patience)
-        for task in list(self._running):
+        running = list(self._running)
+        if running:
+            await asyncio.wait(running, timeout=self._policy.commit_patience)
+        for task in running:
             task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[AdmitResult]) -> None:
+        """Its caller may be gone: a failure is told here too."""
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("a commit failed", exc_info=error, extra={"code": getattr(error, "code", None)})
+
+    async def _run(self, admission: Admission, free: Callable[[], None]) -> AdmitResult:
+        try:
+            result = await self._send(admission)
+        except OutcomeUnknown:
+            result = await self._until_known(admission)
+        except Exception:  # the port: whatever else it raises, nothing was stored
+            free()
+            raise
+        if result.outcome in NOT_STORED:
+            free()
+        return result
+
+    async def _send(self, admission: Admission) -> AdmitResult:
+        return _ours((await self._ledger.admit([admission]))[0], admission)
 
     async def _until_known(self, admission: Admission) -> AdmitResult:
+        """An earlier copy may still arrive. So a ledger that fails, or a quota that is short for this copy, tells nothing."""
         pause = 0.05
         while True:
-            try:
-                return _ours((await self._ledger.admit([admission]))[0], admission)
-            except OutcomeUnknown:
-                found = await self._read_back(admission)
+            found = await self._read_back(admission)
             if found is not None:
                 return found
             await self._clock.sleep(pause)
             pause = min(5.0, pause * 2)
+            with contextlib.suppress(OutcomeUnknown, LedgerFault):
+                result = await self._send(admission)
+                if result.outcome is not AdmitOutcome.QUOTA_SHORT:
+                    return result
 
     async def _read_back(self, admission: Admission) -> AdmitResult | None:
         try:
             records = await self._ledger.find(admission.taxpayer, orders=[admission.order])
-        except OutcomeUnknown:
+        except KaipiaoError:
             return None
         return _ours(AdmitResult(AdmitOutcome.KNOWN, records[0]), admission) if records else None
 

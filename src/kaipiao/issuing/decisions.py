@@ -13,6 +13,7 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import trail
 from kaipiao.issuing.deadlines import resolve_by, upload_closes
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.wire import DEFECT
 from kaipiao.ledger.port import Advance, InvoiceRecord, Value
 
 SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
@@ -20,8 +21,7 @@ SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
 
 def backoff(tries: int, policy: Policy, retry_after: float | None = None) -> timedelta:
     """Doubling from `backoff_first` to `backoff_most` seconds; the bureau's own Retry-After wins when it is longer."""
-    seconds = min(policy.backoff_most, policy.backoff_first * 2 ** min(30, max(0, tries - 1)))
-    return timedelta(seconds=max(seconds, retry_after or 0.0))
+    return timedelta(seconds=max(policy.backoff(tries), retry_after or 0.0))
 
 
 def after_upload(
@@ -48,6 +48,8 @@ def _submitted(record: InvoiceRecord, submission: str, caps: Capabilities, now: 
         "sent_at": now,
         "next_at": now + timedelta(seconds=caps.first_poll),
         "deadline": resolve_by(record.made_at, now, caps),
+        "unknown_since": None,
+        "alarmed": 0,
         "problem_code": None,
         "problem": None,
     }
@@ -67,15 +69,17 @@ def silent(
     record: InvoiceRecord, caps: Capabilities, now: datetime, *, code: str | None, message: str | None
 ) -> Advance:
     """R4: sent without a believable answer. Wait out the far side's own limit, then ask."""
+    submitted_at = record.submitted_at if record.state is State.SUBMITTED else None  # not that of an earlier copy
     changes: dict[str, Value] = {
+        **_unknown_since(record, now),
         "doubt": True,
-        "unknown_since": now,
-        "alarmed": 0,
         "next_at": now + timedelta(seconds=caps.settle),
-        "deadline": resolve_by(record.made_at, record.submitted_at, caps),
+        "deadline": resolve_by(record.made_at, submitted_at, caps),
         "problem_code": code,
         "problem": message,
     }
+    if code == DEFECT:  # perhaps it is what the channel cannot carry: it must not take others along again
+        changes["alone"] = True
     event = trail.changed(record, "unknown", now, code=code)
     return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes | _sent(record, now), event)
 
@@ -87,9 +91,8 @@ def refused(record: InvoiceRecord, code: str | None, message: str | None, caps: 
         event = trail.changed(record, "rejected", now, code=code)
         return Advance(record.taxpayer, record.id, record.version, State.REJECTED, changes | {"next_at": None}, event)
     changes |= {
+        **_unknown_since(record, now),
         "refused": True,
-        "unknown_since": now,
-        "alarmed": 0,
         "denials": 0,
         "late_denials": 0,
         "next_at": now + timedelta(seconds=caps.settle),
@@ -97,6 +100,11 @@ def refused(record: InvoiceRecord, code: str | None, message: str | None, caps: 
     }
     event = trail.changed(record, "refused_after_doubt", now, code=code)
     return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes | _sent(record, now), event)
+
+
+def _unknown_since(record: InvoiceRecord, now: datetime) -> dict[str, Value]:
+    """R5: the alarms count from the first doubt since the last acceptance; being sent again does not start them anew."""
+    return {} if record.unknown_since is not None else {"unknown_since": now, "alarmed": 0}
 
 
 def _sent(record: InvoiceRecord, now: datetime) -> dict[str, Value]:
@@ -109,9 +117,8 @@ def duplicate(
 ) -> Advance:
     """R6: a duplicate answer is evidence. The original is fetched at once and its content compared."""
     changes: dict[str, Value] = {
+        **_unknown_since(record, now),
         "provenance": "duplicate",
-        "unknown_since": now,
-        "alarmed": 0,
         "next_at": now,
         "deadline": resolve_by(record.made_at, None, caps),
         "problem_code": code,
@@ -124,8 +131,7 @@ def duplicate(
 def overdue(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
     """Its upload window closed before it could be sent: nothing is sent any more, asking decides what is true."""
     changes: dict[str, Value] = {
-        "unknown_since": now,
-        "alarmed": 0,
+        **_unknown_since(record, now),
         "next_at": now,
         "problem_code": "KP-UPLOAD-LATE",
         "deadline": upload_closes(record.made_at, caps),
@@ -143,6 +149,12 @@ def after_poll(record: InvoiceRecord, item: ItemResult | None, caps: Capabilitie
     if item is not None and item.status is ItemStatus.DUPLICATE:
         return duplicate(record, item.code, item.message, caps, now)
     return _poll_again(record, caps, now)
+
+
+def no_channel(record: InvoiceRecord, policy: Policy, now: datetime) -> Advance:
+    """Its channel is not configured any more: it stays what it is, and is looked at again later."""
+    later: dict[str, Value] = {"next_at": now + timedelta(seconds=policy.backoff_most)}
+    return _plain(record, record.state, "no_channel", later, now)
 
 
 def _poll_again(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
@@ -191,7 +203,8 @@ def after_ask(
 def _denied(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
     """Asked after the settle time, the bureau does not hold it. Twice: the same number again; a final negative needs two
     denials that were asked after the visibility time too."""
-    visible_from = (record.sent_at + timedelta(seconds=caps.visibility)) if record.sent_at else record.made_at
+    hidden = timedelta(seconds=max(caps.settle, caps.visibility))
+    visible_from = record.sent_at + hidden if record.sent_at else record.made_at
     denials = record.denials + 1
     late = record.late_denials + (1 if now >= visible_from else 0)
     closed = now >= upload_closes(record.made_at, caps)
@@ -206,7 +219,8 @@ def _denied(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance
         later = now + timedelta(seconds=max(caps.settle, caps.ask_spacing))
         return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)
     if denials >= 2:
-        again: dict[str, Value] = {"next_at": now, "provenance": None}
+        closes = upload_closes(record.made_at, caps)
+        again: dict[str, Value] = {"next_at": now, "provenance": None, "deadline": closes}
         return _plain(record, State.ISSUED, "absent_send_same_again", counts | again, now)
     later = now + timedelta(seconds=caps.ask_spacing)
     return _plain(record, State.UNKNOWN, "denied", counts | {"next_at": later}, now)

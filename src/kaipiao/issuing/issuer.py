@@ -14,7 +14,6 @@ from kaipiao.errors import (
     ClockUnsound,
     Internal,
     KaipiaoError,
-    LedgerFault,
     NotFound,
     NotQualified,
     OrderConflict,
@@ -131,17 +130,17 @@ class Issuer:
             made_at = self._made_at()
             year = year_of(made_at)
             taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
-            result, document = await self._admit_or_give_back(draft, desk, taken, made_at, content, digest)
+            result, document = await self._admit(draft, desk, taken, made_at, content, digest)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
+                self._note_made(result.record.made_at)
                 return Issued(result.record, document, replayed=False)
             if result.outcome is AdmitOutcome.FENCED:
-                self._numbers.drop(draft.seller_tax_number, taken.block)
+                self._numbers.drop(draft.seller_tax_number, taken.block, taken.epoch)
                 continue
             if result.outcome is AdmitOutcome.NUMBER_USED:
                 event = trail.platform("number.used_twice", made_at, draft.seller_tax_number, number=taken.number)
                 await self._ledger.append_events([event])
                 continue
-            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
             return await self._not_admitted(draft, desk, result, content, digest)
 
     async def _not_admitted(
@@ -154,22 +153,22 @@ class Issuer:
             raise Internal(outcome=result.outcome.value)
         return await self._known(result.record, content, digest)
 
-    async def _admit_or_give_back(
+    async def _admit(
         self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime, content: bytes, digest: bytes
     ) -> tuple[AdmitResult, SealedDocument]:
         """A number is given back only when its pair was surely not stored: before the commit, or when the ledger says so."""
         year = year_of(made_at)
+
+        def free() -> None:
+            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
+
         try:
             document = await self._freeze(draft, desk, taken, made_at)
+            admission = self._admission(draft, desk, taken, made_at, content, digest, document)
         except BaseException:
-            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
+            free()
             raise
-        admission = self._admission(draft, desk, taken, made_at, content, digest, document)
-        try:
-            return await self._committer.admit(admission), document.sealed
-        except LedgerFault:
-            self._numbers.give_back(draft.seller_tax_number, desk.channel, year, taken)
-            raise
+        return await self._committer.admit(admission, free), document.sealed
 
     async def _freeze(self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime) -> _Frozen:
         """From here on nobody changes a byte."""
@@ -251,5 +250,8 @@ class Issuer:
             if behind > self._policy.clock_back:
                 raise ClockUnsound(behind_seconds=round(behind, 3))
             return last
-        self._last_made = now
         return now
+
+    def _note_made(self, made_at: datetime) -> None:
+        """Only what was stored counts: a moment of a wrong clock in which nothing was issued does no harm."""
+        self._last_made = max(made_at, self._last_made or made_at)

@@ -47,15 +47,19 @@ class Loop:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failures = 0
+        failures, pause = 0, 0.0
         while not self._stopping:
             try:
                 pause = await self._work()
                 failures = 0
             except KaipiaoError as error:
                 failures += 1
-                pause = min(60.0, 0.5 * 2**failures)
                 log.error("loop failed", extra={"loop": self._name, "code": error.code, "failures": failures})
+            except Exception:  # a defect of ours: told with its trace, and the loop lives on
+                failures += 1
+                log.exception("loop failed by a defect", extra={"loop": self._name, "failures": failures})
+            if failures:
+                pause = min(60.0, 0.5 * 2 ** min(7, failures))
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
@@ -121,7 +125,9 @@ class Node:
         """Take no new orders, end the loops, give the blocks up. A call on the wire that outlasts the grace is cut: it is
         UNKNOWN at the next start and settles."""
         await self.issuer.close()
-        await asyncio.gather(*(loop.stop(self._policy.stop_grace) for loop in self._loops.values()))
+        grace = self._policy.stop_grace
+        await asyncio.gather(*(loop.stop(grace) for loop in self._loops.values()))
+        await asyncio.gather(*(worker.close(grace) for worker in (self._uploader, self._settler, self._supply)))
         await self._numbers.close()
         await self._ledger.append_events([trail.platform("node.stopped", self._clock.now(), node=self.name)])
 

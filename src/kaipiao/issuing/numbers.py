@@ -6,6 +6,7 @@ Whatever this node believes, the ledger takes a number once and an order once, a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from kaipiao.errors import NumbersExhausted
 from kaipiao.issuing.policy import Policy
 from kaipiao.ledger.port import Block, Ledger
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, str, int]  # taxpayer, channel, year
 
@@ -29,8 +32,7 @@ class Taken:
 @dataclass(slots=True)
 class _Shelf:
     numbers: deque[Taken] = field(default_factory=deque)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    refill: asyncio.Task[None] | None = None
+    refill: asyncio.Task[bool] | None = None  # one for all who wait; nobody's going away cuts it
 
 
 class NumberDesk:
@@ -49,13 +51,11 @@ class NumberDesk:
         key = (taxpayer, channel, year)
         shelf = self._shelves.setdefault(key, _Shelf())
         while not shelf.numbers:
-            async with shelf.lock:
-                if not shelf.numbers and not await self._lease(key, shelf):
-                    self._on_short(key)
-                    raise NumbersExhausted(taxpayer=taxpayer, channel=channel)
+            if not await asyncio.shield(self._refill(key, shelf)):
+                raise NumbersExhausted(taxpayer=taxpayer, channel=channel)
         taken = shelf.numbers.popleft()
-        if len(shelf.numbers) < self._policy.block_low and (shelf.refill is None or shelf.refill.done()):
-            shelf.refill = asyncio.create_task(self._refill(key, shelf))
+        if len(shelf.numbers) < self._policy.block_low:
+            self._refill(key, shelf)
         return taken
 
     def give_back(self, taxpayer: str, channel: str, year: int, taken: Taken) -> None:
@@ -63,12 +63,13 @@ class NumberDesk:
         if self._epochs.get((taxpayer, taken.block)) == taken.epoch:
             self._shelves.setdefault((taxpayer, channel, year), _Shelf()).numbers.appendleft(taken)
 
-    def drop(self, taxpayer: str, block: int) -> None:
-        """The block's epoch is over: another owner has it."""
-        self._epochs.pop((taxpayer, block), None)
+    def drop(self, taxpayer: str, block: int, epoch: int) -> None:
+        """This epoch of the block is over. It may be ours again by now, under a later one: that one stays."""
+        if self._epochs.get((taxpayer, block)) == epoch:
+            del self._epochs[(taxpayer, block)]
         for (owner, _, _), shelf in self._shelves.items():
             if owner == taxpayer:
-                shelf.numbers = deque(t for t in shelf.numbers if t.block != block)
+                shelf.numbers = deque(t for t in shelf.numbers if (t.block, t.epoch) != (block, epoch))
 
     def left(self, taxpayer: str, channel: str, year: int) -> int:
         """How many numbers are in memory."""
@@ -82,7 +83,7 @@ class NumberDesk:
             return
         held = await self._ledger.renew_blocks(self._node, mine, self._policy.lease_seconds)
         for lost in mine.keys() - held:
-            self.drop(*lost)
+            self.drop(*lost, mine[lost])
 
     async def close(self) -> None:
         """Stop leasing and give the blocks up."""
@@ -94,19 +95,29 @@ class NumberDesk:
         self._epochs.clear()
         await self._ledger.release_blocks(self._node)
 
-    async def _refill(self, key: Key, shelf: _Shelf) -> None:
-        async with shelf.lock:
-            if len(shelf.numbers) < self._policy.block_low and not await self._lease(key, shelf):
-                self._on_short(key)
+    def _refill(self, key: Key, shelf: _Shelf) -> asyncio.Task[bool]:
+        """The lease that is under way, or a new one: are there numbers?"""
+        if shelf.refill is None or shelf.refill.done():
+            shelf.refill = asyncio.create_task(self._lease(key, shelf))
+            shelf.refill.add_done_callback(_tell)
+        return shelf.refill
 
     async def _lease(self, key: Key, shelf: _Shelf) -> bool:
         size, seconds = self._policy.block_size, self._policy.lease_seconds
         block = await self._ledger.lease_block(*key, self._node, size, seconds)
-        if block is None:
+        if block is None or not block.numbers:
+            self._on_short(key)
             return False
         self._put(block, shelf)
-        return bool(block.numbers)
+        return True
 
     def _put(self, block: Block, shelf: _Shelf) -> None:
         self._epochs[(block.taxpayer, block.id)] = block.epoch
         shelf.numbers.extend(Taken(number, block.id, block.epoch) for number in block.numbers)
+
+
+def _tell(refill: asyncio.Task[bool]) -> None:
+    """Nobody may be waiting for it: a failure is told here too."""
+    error = None if refill.cancelled() else refill.exception()
+    if error is not None:
+        log.warning("no block leased", exc_info=error, extra={"code": getattr(error, "code", None)})

@@ -24,8 +24,15 @@ class Policy:
     round_idle: float = 5.0  # longest pause of the uploader without a wake-up
     supply_idle: float = 30.0
     standing_seconds: float = 86400.0  # qualification is refreshed every 24 h (business rule 4.7)
+    refused_seconds: float = 600.0  # sooner while it forbids issuing: it may have been put right
+    year_guard: float = 5.0  # around New Year no numbers are pulled: the two clocks may not agree on the year
     clock_back: float = 1.0  # how far the clock may step back before issuing refuses
     uploads_at_once: int = 4  # wire calls under way, over all taxpayers
     commit_patience: float = 10.0  # real seconds a caller waits for a commit whose fate is unknown
+    errand_patience: float = 0.2  # real seconds that a round waits for its slow calls before it looks for other work
     stop_grace: float = 5.0  # real seconds that a wire call under way gets at shutdown
     head_seconds: float = 3600.0  # signed heads of the trail
+
+    def backoff(self, tries: int) -> float:
+        """Seconds to wait after so many tries: doubling from `backoff_first` to `backoff_most`."""
+        return min(self.backoff_most, self.backoff_first * 2.0 ** min(30, max(0, tries - 1)))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
-from kaipiao.authority.channel import Channel, ItemResult, Outcome, UploadItem
+from kaipiao.authority.channel import Answer, Channel, Held, ItemResult, Outcome
 from kaipiao.clock import Clock
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions, trail
+from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.wire import answer_of, upload_item
+from kaipiao.ledger.changes import alarm_step
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
+
+log = logging.getLogger(__name__)
 
 MANY = 2000
 
@@ -34,20 +41,30 @@ class Settler:
         self._paces = paces
         self._clock = clock
         self._policy = policy
+        self._polls = Errands("poller", clock, policy)
+        self._asks = Errands("asker", clock, policy)
+
+    async def close(self, grace: float) -> None:
+        """Calls under way get `grace` real seconds. What is cut is polled or asked again at the next start."""
+        await asyncio.gather(self._polls.close(grace), self._asks.close(grace))
 
     async def poll_round(self) -> int:
-        """Poll every submission that is due. Returns how many invoices it touched."""
+        """Poll every submission that is due and not being polled. Returns how many invoices it touched; a slow poll
+        goes on behind it."""
         due = await self._ledger.due(State.SUBMITTED, self._clock.now(), MANY)
         groups: dict[tuple[str, str, str], list[InvoiceRecord]] = defaultdict(list)
         for record in due:
             groups[(record.taxpayer, record.channel, record.submission or "")].append(record)
-        await asyncio.gather(*(self._poll(*key, records) for key, records in groups.items()))
-        return len(due)
+        for key, records in groups.items():
+            self._polls.start(key, partial(self._poll, *key, records))
+        return await self._polls.wait()
 
-    async def _poll(self, taxpayer: str, channel_name: str, submission: str, records: list[InvoiceRecord]) -> None:
-        channel = self._channels[channel_name]
+    async def _poll(self, taxpayer: str, channel_name: str, submission: str, records: list[InvoiceRecord]) -> int:
+        channel = self._channels.get(channel_name)
+        if channel is None:
+            return await self._no_channel(channel_name, records)
         await self._paces[channel_name].turn(taxpayer)
-        answer = await channel.poll(taxpayer, submission)
+        answer = await answer_of(channel.poll(taxpayer, submission), channel_name, "poll")
         self._hold(channel_name, taxpayer, answer.retry_after)
         items: dict[str, ItemResult] = {}
         if answer.outcome is Outcome.OK and answer.value is not None:
@@ -55,41 +72,49 @@ class Settler:
         now = self._clock.now()
         advances = [decisions.after_poll(r, items.get(r.number or ""), channel.capabilities, now) for r in records]
         await self._ledger.advance(advances)
+        return len(records)
 
     async def ask_round(self) -> int:
-        """Ask about every UNKNOWN invoice whose time has come. Returns how many."""
+        """Ask about every UNKNOWN invoice whose time has come, one at a time per taxpayer. Returns how many; a slow ask
+        goes on behind it."""
         due = await self._ledger.due(State.UNKNOWN, self._clock.now(), MANY)
         by_taxpayer: dict[tuple[str, str], list[InvoiceRecord]] = defaultdict(list)
         for record in due:
             by_taxpayer[(record.taxpayer, record.channel)].append(record)
-        await asyncio.gather(*(self._ask_in_turn(*key, records) for key, records in by_taxpayer.items()))
-        return len(due)
+        for key, records in by_taxpayer.items():
+            self._asks.start(key, partial(self._ask_in_turn, *key, records))
+        return await self._asks.wait()
 
-    async def _ask_in_turn(self, taxpayer: str, channel_name: str, records: list[InvoiceRecord]) -> None:
+    async def _ask_in_turn(self, taxpayer: str, channel_name: str, records: list[InvoiceRecord]) -> int:
+        channel = self._channels.get(channel_name)
+        if channel is None:
+            return await self._no_channel(channel_name, records)
         for record in records:
-            await self._ask(taxpayer, self._channels[channel_name], record)
+            await self._ask(taxpayer, channel, record)
+        return len(records)
+
+    async def _no_channel(self, name: str, records: list[InvoiceRecord]) -> int:
+        """Put them off, so that they do not stand before those of other channels."""
+        log.error("no channel of this name is configured", extra={"channel": name, "taxpayer": records[0].taxpayer})
+        now = self._clock.now()
+        await self._ledger.advance([decisions.no_channel(record, self._policy, now) for record in records])
+        return 0
 
     async def _ask(self, taxpayer: str, channel: Channel, record: InvoiceRecord) -> None:
-        digest = await self._our_digest(channel, record)
+        documents = await self._ledger.documents(record.taxpayer, [record.id])
         await self._paces[channel.name].turn(taxpayer)
-        answer = await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
+        digest = b""
+
+        async def ask() -> Answer[Held | None]:
+            nonlocal digest
+            digest = channel.content_digest(upload_item(record, documents[record.id]))
+            return await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
+
+        answer = await answer_of(ask(), channel.name, "ask")
         self._hold(channel.name, taxpayer, answer.retry_after)
         now = self._clock.now()
         advance = decisions.after_ask(record, answer, digest, channel.capabilities, self._policy, now)
         await self._ledger.advance([advance])
-
-    async def _our_digest(self, channel: Channel, record: InvoiceRecord) -> bytes:
-        document = (await self._ledger.documents(record.taxpayer, [record.id]))[record.id]
-        return channel.content_digest(
-            UploadItem(
-                number=record.number or "",
-                made_at=record.made_at,
-                invoice=document.invoice,
-                xml=document.xml,
-                seal=document.seal,
-                key_id=document.key_id,
-            )
-        )
 
     def _hold(self, channel: str, taxpayer: str, retry_after: float | None) -> None:
         if retry_after:
@@ -103,16 +128,6 @@ class Settler:
         return len(records)
 
     def _alarm(self, record: InvoiceRecord, now: datetime) -> Advance:
-        percent = 80 if used_share(record, now) >= 0.8 else 50
+        percent = alarm_step(record, now)
         event = trail.alarm(record, percent, now)
         return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, {"alarmed": percent}, event)
-
-
-def used_share(record: InvoiceRecord, now: datetime) -> float:
-    """How much of the time from unknown_since to the deadline is used, 0 … 1 and beyond."""
-    if record.unknown_since is None or record.deadline is None:
-        return 0.0
-    whole = record.deadline - record.unknown_since
-    if whole <= timedelta(0):
-        return 1.0
-    return (now - record.unknown_since) / whole

@@ -6,17 +6,21 @@ answers with the first result.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from functools import partial
 
 from kaipiao.authority.channel import Channel, Outcome
 from kaipiao.clock import Clock, month_of, year_of
-from kaipiao.issuing import decisions, trail
+from kaipiao.errors import BooksContradicted
+from kaipiao.issuing import trail
+from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.wire import answer_of
+from kaipiao.language import Text
 from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest
 
 log = logging.getLogger(__name__)
@@ -42,6 +46,8 @@ class Supply:
         self._policy = policy
         self._refusals: dict[str, str] = {}
         self._standing_at: dict[str, datetime] = {}
+        self._errands = Errands("supply", clock, policy)
+        self._enough: set[tuple[str, str]] = set()
         self._failures: dict[tuple[str, str], int] = {}
         self._not_before: dict[tuple[str, str], datetime] = {}
 
@@ -50,24 +56,33 @@ class Supply:
         return self._refusals.get(taxpayer)
 
     async def round(self) -> bool:
-        """Look at every pair once; True when all have what they need."""
-        return all(await asyncio.gather(*(self._care(*pair) for pair in self._pairs)))
-
-    async def _care(self, taxpayer: str, channel_name: str) -> bool:
-        pair = (taxpayer, channel_name)
+        """Look at every pair once; True when all have what they need. A slow bureau is not waited for."""
         now = self._clock.now()
-        if self._not_before.get(pair, now) > now:
-            return False
+        for pair in self._pairs:
+            if self._not_before.get(pair, now) <= now:
+                self._errands.start(pair, partial(self._care, *pair))
+        await self._errands.wait()
+        return self._enough.issuperset(self._pairs)
+
+    async def close(self, grace: float) -> None:
+        """Calls under way get `grace` real seconds. What is cut is asked for again by its serial."""
+        await self._errands.close(grace)
+
+    async def _care(self, taxpayer: str, channel_name: str) -> int:
+        pair = (taxpayer, channel_name)
+        self._enough.discard(pair)
         channel = self._channels[channel_name]
         enough = True
         for care in (self._numbers, self._quota, self._standing):
             enough = await care(taxpayer, channel) and enough
         if enough:
+            self._enough.add(pair)
             self._failures.pop(pair, None)
         else:
             self._failures[pair] = self._failures.get(pair, 0) + 1
-            self._not_before[pair] = now + decisions.backoff(self._failures[pair], self._policy)
-        return enough
+            wait = timedelta(seconds=self._policy.backoff(self._failures[pair]))
+            self._not_before[pair] = self._clock.now() + wait
+        return 1
 
     async def _numbers(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()
@@ -79,18 +94,29 @@ class Supply:
         enough = max(size * self._policy.refill_below, per_hour * self._policy.refill_hours)
         if counts.free + counts.leased >= enough and counts.pulled:
             return True
+        if not self._sure_of_year(now):
+            return False
         wanted_now = max(size, int(per_hour * self._policy.stock_hours))
         quantity = min(wanted_now, channel.capabilities.segment_limit)
         wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
         request = await self._ledger.open_segment_request(wanted, now)
         await self._paces[channel.name].turn(taxpayer)
-        answer = await channel.pull_numbers(taxpayer, request.quantity, request.serial)
+        call = channel.pull_numbers(taxpayer, request.quantity, request.serial)
+        answer = await answer_of(call, channel.name, "numbers")
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("numbers.not_pulled", taxpayer, answer.code, answer.retry_after, channel.name)
             return False
         segment = answer.value
+        if segment.first[:2] != f"{year % 100:02d}":
+            raise BooksContradicted(
+                Text("税局下发的号段不属于本年", "The bureau gave numbers of another year"), first=segment.first
+            )
         await self._ledger.fill_segment(taxpayer, request.serial, segment.first, segment.last, self._clock.now())
         return True
+
+    def _sure_of_year(self, now: datetime) -> bool:
+        guard = timedelta(seconds=self._policy.year_guard)
+        return year_of(now - guard) == year_of(now + guard)
 
     async def _expire(self, taxpayer: str, channel: str, year: int, now: datetime) -> None:
         expired = await self._ledger.expire_numbers(taxpayer, channel, year)
@@ -108,9 +134,12 @@ class Supply:
         if account.left >= enough and valid:
             return True
         await self._paces[channel.name].turn(taxpayer)
-        standing = await channel.quota(taxpayer)
+        standing = await answer_of(channel.quota(taxpayer), channel.name, "quota")
         if standing.outcome is not Outcome.OK or standing.value is None:
             self._say("quota.not_read", taxpayer, standing.code, standing.retry_after, channel.name)
+            return False
+        if standing.value.month != month:  # around the turn of a month the two clocks may not agree on it
+            self._say("quota.of_another_month", taxpayer, standing.value.month, None, channel.name)
             return False
         stock = (per_hour * Decimal(str(self._policy.stock_hours))).quantize(Decimal("0.01"))
         half = (standing.value.usable / 2).quantize(Decimal("0.01"), ROUND_DOWN)
@@ -124,7 +153,8 @@ class Supply:
         wanted = QuotaRequest(taxpayer, channel.name, month, channel.serial(), amount)
         request = await self._ledger.open_quota_request(wanted, self._clock.now())
         await self._paces[channel.name].turn(taxpayer)
-        answer = await channel.move_quota(taxpayer, request.amount, request.serial, returning=False)
+        call = channel.move_quota(taxpayer, request.amount, request.serial, returning=False)
+        answer = await answer_of(call, channel.name, "move_quota")
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("quota.not_downloaded", taxpayer, answer.code, answer.retry_after, channel.name)
             return False
@@ -137,10 +167,12 @@ class Supply:
     async def _standing(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()
         seen = self._standing_at.get(taxpayer)
-        if seen is not None and now < seen + timedelta(seconds=self._policy.standing_seconds):
+        refused = taxpayer in self._refusals
+        good_for = self._policy.refused_seconds if refused else self._policy.standing_seconds
+        if seen is not None and now < seen + timedelta(seconds=good_for):
             return True
         await self._paces[channel.name].turn(taxpayer)
-        answer = await channel.standing(taxpayer)
+        answer = await answer_of(channel.standing(taxpayer), channel.name, "standing")
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("standing.not_read", taxpayer, answer.code, answer.retry_after, channel.name)
             return False

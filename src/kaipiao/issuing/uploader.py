@@ -11,14 +11,19 @@ import json
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
-from kaipiao.authority.channel import Answer, Channel, Outcome, Phase, Timeline, UploadItem
+from kaipiao.authority.channel import Answer, Channel, Outcome, Phase, Timeline
 from kaipiao.clock import Clock
+from kaipiao.errors import KaipiaoError, OutcomeUnknown
 from kaipiao.issuing import decisions
+from kaipiao.issuing.deadlines import upload_closes
+from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
-from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, SealedDocument, Upload, UploadEnd
+from kaipiao.issuing.wire import answer_of, upload_item
+from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, Upload, UploadEnd
 
 log = logging.getLogger(__name__)
 
@@ -45,69 +50,103 @@ class Uploader:
         self._policy = policy
         self._slots = asyncio.Semaphore(policy.uploads_at_once)
         self._held: dict[tuple[str, str], datetime] = {}
+        self._calls = Errands("uploader", clock, policy)
         self._flying: set[int] = set()
+        self._unsent: set[int] = set()  # begun as far as the ledger knows, and surely never sent
+        self._left_open = False
 
     async def recover(self) -> int:
         """Calls that were left without an outcome, by this node's dead predecessor or because the ledger could not take
-        the outcome: sent without an answer, so UNKNOWN (R4). Returns how many invoices."""
-        count = 0
+        the outcome: sent without an answer, so UNKNOWN (R4). Returns how many invoices. One that cannot be ended now
+        keeps no other waiting."""
+        count, left_open = 0, False
         for upload in await self._ledger.open_uploads(self._node):
             if upload.id in self._flying:
                 continue
-            died: Answer[str] = Answer(Outcome.AMBIGUOUS, code="process.died")
-            await self._end(upload, died, self._decide(upload, list(upload.records), died))
-            count += len(upload.records)
+            if upload.channel not in self._channels:
+                self._no_channel(upload.taxpayer, upload.channel)
+                continue
+            try:
+                count += await self._end_orphan(upload)
+            except KaipiaoError as error:
+                log.error(
+                    "a call left open could not be ended", extra={"taxpayer": upload.taxpayer, "code": error.code}
+                )
+                left_open = True
+        self._left_open = left_open
+        if not left_open:
+            self._unsent.clear()
         return count
 
-    async def round(self) -> int:
-        """One upload for every taxpayer and channel that has something due. Returns how many invoices were sent."""
-        now = self._clock.now()
-        pairs = [p for p in await self._ledger.due_pairs(now) if self._held.get(p, now) <= now]
-        sent = await asyncio.gather(*(self._guarded(*pair) for pair in pairs))
-        return sum(sent)
+    async def _end_orphan(self, upload: Upload) -> int:
+        answer: Answer[str] = Answer(Outcome.AMBIGUOUS, code="process.died")
+        if upload.id in self._unsent:
+            answer = Answer(Outcome.NOT_SENT, code="upload.never_begun")
+        await self._end(upload, answer, self._decide(upload, list(upload.records), answer))
+        return len(upload.records)
 
-    async def _guarded(self, taxpayer: str, channel: str) -> int:
-        async with self._slots:
-            return await self._upload(taxpayer, channel)
+    async def round(self) -> int:
+        """One upload for every taxpayer and channel that has something due and none under way. Returns how many invoices
+        were sent by the calls that ended; a slow one goes on behind it."""
+        if self._left_open:
+            await self.recover()
+        now = self._clock.now()
+        for pair in await self._ledger.due_pairs(now):
+            if self._held.get(pair, now) <= now:
+                self._calls.start(pair, partial(self._upload, *pair))
+        return await self._calls.wait()
+
+    async def close(self, grace: float) -> None:
+        """Calls under way get `grace` real seconds; one that is cut is UNKNOWN at the next start."""
+        await self._calls.close(grace)
+
+    def _no_channel(self, taxpayer: str, channel: str) -> None:
+        now = self._clock.now()
+        if self._held.get((taxpayer, channel), now) <= now:
+            log.error("no channel of this name is configured", extra={"channel": channel, "taxpayer": taxpayer})
+            self._held[(taxpayer, channel)] = now + timedelta(seconds=self._policy.backoff_most)
 
     async def _upload(self, taxpayer: str, channel_name: str) -> int:
         channel = self._channels.get(channel_name)
         if channel is None:
-            log.error("no channel of this name is configured", extra={"channel": channel_name})
-            self._held[(taxpayer, channel_name)] = self._clock.now() + timedelta(seconds=self._policy.backoff_most)
+            self._no_channel(taxpayer, channel_name)
             return 0
-        await self._paces[channel_name].turn(taxpayer)
-        number = self._ids.next()
-        upload = await self._ledger.begin_upload(
-            number,
-            f"{number:016x}",
-            taxpayer,
-            channel_name,
-            self._node,
-            channel.capabilities.upload_batch,
-            self._clock.now(),
-        )
-        if upload is None:
-            return 0
-        self._flying.add(upload.id)
+        await self._paces[channel_name].turn(taxpayer)  # before a slot is taken: a long wait is nobody else's
+        async with self._slots:
+            number = self._ids.next()
+            self._flying.add(number)
+            try:
+                return await self._begin_and_send(number, taxpayer, channel)
+            except BaseException:
+                self._left_open = True
+                raise
+            finally:
+                self._flying.discard(number)
+
+    async def _begin_and_send(self, number: int, taxpayer: str, channel: Channel) -> int:
+        batch, wire_id, now = channel.capabilities.upload_batch, f"{number:016x}", self._clock.now()
         try:
-            return await self._send(upload, channel)
-        finally:
-            self._flying.discard(upload.id)
+            upload = await self._ledger.begin_upload(number, wire_id, taxpayer, channel.name, self._node, batch, now)
+        except OutcomeUnknown:
+            self._unsent.add(number)
+            raise
+        return 0 if upload is None else await self._send(upload, channel)
 
     async def _send(self, upload: Upload, channel: Channel) -> int:
         now = self._clock.now()
         pairs = list(zip(upload.records, upload.documents, strict=True))
-        late = [r for r, _ in pairs if r.deadline is not None and r.deadline <= now]
-        items = [_item(r, d) for r, d in pairs if r not in late and d is not None]
+        late = [r for r, _ in pairs if upload_closes(r.made_at, channel.capabilities) <= now]
+        items = [upload_item(r, d) for r, d in pairs if r not in late and d is not None]
         answer: Answer[str] = Answer(Outcome.NOT_SENT, code="upload.nothing_to_send")
         if items:
-            answer = await channel.upload(upload.taxpayer, items, upload.wire_id)
+            call = channel.upload(upload.taxpayer, items, upload.wire_id)
+            answer = await answer_of(call, channel.name, "upload")
         in_time = [r for r, _ in pairs if r not in late]
         advances = self._decide(upload, in_time, answer)
         advances += [decisions.overdue(r, channel.capabilities, now) for r in late]
         await self._end(upload, answer, advances)
-        self._note_hold(upload, answer)
+        if items:
+            self._note_hold(upload, answer)
         return len(items)
 
     def _decide(self, upload: Upload, records: list[InvoiceRecord], answer: Answer[str]) -> list[Advance]:
@@ -137,18 +176,8 @@ class Uploader:
             tries = max(r.tries for r in upload.records)
             wait = decisions.backoff(tries, self._policy, answer.retry_after)
             self._held[(upload.taxpayer, upload.channel)] = self._clock.now() + wait
-            self._paces[upload.channel].hold(upload.taxpayer, answer.retry_after or 0.0)
-
-
-def _item(record: InvoiceRecord, document: SealedDocument) -> UploadItem:
-    return UploadItem(
-        number=record.number or "",
-        made_at=record.made_at,
-        invoice=document.invoice,
-        xml=document.xml,
-        seal=document.seal,
-        key_id=document.key_id,
-    )
+        if answer.retry_after:
+            self._paces[upload.channel].hold(upload.taxpayer, answer.retry_after)
 
 
 def timeline_json(line: Timeline | None) -> str:

@@ -102,12 +102,13 @@ async def point(
     *,
     node: str = "n1",
     clock: ManualClock | None = None,
+    patience: float = 30.0,
 ) -> Point:
-    """An issuing point that has numbers and quota."""
+    """An issuing point that has numbers and quota. `patience`: real seconds that a round waits for a hanging call."""
     clock = clock or ManualClock(START)
     ledger = ledger or MemoryLedger(node)
     bureau = bureau or PretendBureau(clock)
-    policy = policy or Policy()
+    policy = replace(policy or Policy(), errand_patience=patience)
     await ledger.open()
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
