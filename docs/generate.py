@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ RESEND = {
     "after_change": "修改后 after a change",
     "no": "不要 no",
 }
+# Answers by HTTP that take their status from what happened (api/problems.py, api/envelope.py).
+STATUS = {"KP-HTTP-01": "4xx", "KP-HTTP-02": "415"}
 RECEIVED = {
     Received.INVALID: "无效 invalid",
     Received.WARNING: "提示 warning",
@@ -52,13 +53,23 @@ def pages() -> dict[Path, str]:
 
 
 def error_classes() -> list[type[KaipiaoError]]:
-    """The whole tree, wherever its classes are defined."""
-    for module in pkgutil.walk_packages(kaipiao.__path__, "kaipiao."):
-        importlib.import_module(module.name)
-    found: list[type[KaipiaoError]] = [KaipiaoError]
-    for parent in found:
-        found += [child for child in parent.__subclasses__() if child not in found]
-    return [one for one in found if one.__module__.startswith("kaipiao.")]
+    """The whole tree, wherever its classes are defined. Only the modules that define one are imported."""
+    bases = {
+        (file, node.name): {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for file in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    names = {KaipiaoError.__name__}
+    while more := {name for (_, name), parents in bases.items() if parents & names} - names:
+        names |= more
+    return [KaipiaoError, *(_class(file, name) for (file, name), parents in bases.items() if parents & names)]
+
+
+def _class(file: Path, name: str) -> type[KaipiaoError]:
+    module = ".".join(("kaipiao", *file.relative_to(SOURCE).with_suffix("").parts))
+    found: type[KaipiaoError] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def rows() -> list[Row]:
@@ -125,7 +136,8 @@ def errors_page() -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows():
-        cells = (f"`{row.code}`", str(row.status), _both(row.title), _both(row.next_step), RESEND[row.resend])
+        status = STATUS.get(row.code, str(row.status))
+        cells = (f"`{row.code}`", status, _both(row.title), _both(row.next_step), RESEND[row.resend])
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
