@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -98,7 +98,9 @@ def _lines(path: Path) -> Iterator[dict[str, object]]:
 def compare(client: Iterable[Entry], ours: Iterable[Entry], bureau: Iterable[Entry]) -> Findings:
     """Lost: acknowledged, and missing here or there. Doubled: one order under two numbers, in any book. Believed wrong:
     our final word differs from what the bureau holds."""
-    acknowledged, issued, held = _by_order(client), _by_order(ours), _by_order(bureau)
+    mine = list(ours)
+    acknowledged, issued = _by_order(client), _by_order(mine)
+    held = _by_order(_with_orders(bureau, mine))
     found = Findings(acknowledged=len(acknowledged), held=sum(len(v) for v in held.values()))
     everywhere: dict[str, set[str]] = defaultdict(set)
     for book in (acknowledged, issued, held):
@@ -132,6 +134,13 @@ def _is_wrong(entry: Entry, theirs: Entry | None) -> bool:
     if entry.state == "confirmed":
         return theirs is None or theirs.cents != entry.cents or theirs.order != entry.order
     return entry.state in NEGATIVE and theirs is not None
+
+
+def _with_orders(bureau: Iterable[Entry], mine: list[Entry]) -> Iterator[Entry]:
+    """A remark that names no order is no contradiction: the order is then the one that we have under the number."""
+    known = {entry.number: entry.order for entry in mine if entry.number}
+    for entry in bureau:
+        yield entry if entry.order else replace(entry, order=known.get(entry.number, ""))
 
 
 def _holds(book: dict[str, set[Entry]], entries: set[Entry]) -> bool:

@@ -72,6 +72,12 @@ def test_books_are_read_as_they_were_written_and_a_torn_last_line_is_no_entry(tm
     assert list(bureau_book(register)) == [theirs()]
 
 
+def test_a_remark_without_an_order_is_no_contradiction() -> None:
+    found = compare([theirs()], [ours()], [theirs(order="")])
+    assert (found.lost, found.doubled, found.believed_wrong) == (0, 0, 0)
+    assert compare([theirs()], [ours()], [theirs(N2, order="")]).lost == 1
+
+
 def test_money_is_read_exactly_or_not_at_all() -> None:
     assert cents("12.34") == 1234
     assert cents("-0.1") == -10
