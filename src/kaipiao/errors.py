@@ -7,7 +7,10 @@ KaipiaoError
 │   ├── OrderKeyMissing          KP-INPUT-03   no order key
 │   ├── FieldsRefused            KP-INPUT-04   fields are missing, unknown or not of their form
 │   ├── RulesBroken              KP-RULE-00    the invoice breaks rules (each finding has its own KP-RULE code)
-│   └── OrderConflict            KP-ORDER-01   same order key, other content
+│   ├── OrderConflict            KP-ORDER-01   same order key, other content
+│   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
+│   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
+│   └── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
 ├── AccessRefused                KP-ACCESS-01…  who are you
 │   └── PermissionMissing        KP-ACCESS-03   may you do this
 ├── NotFound                     KP-FIND-01
@@ -16,6 +19,7 @@ KaipiaoError
 │   ├── QuotaExhausted           KP-ISSUE-02
 │   ├── NotQualified             KP-ISSUE-03   risk, status (business rule 4.7)
 │   ├── ClockUnsound             KP-ISSUE-04   the clock runs backwards or leads the bureau's
+│   ├── ChannelCannotCarry       KP-ISSUE-06   it could never be uploaded (special elements)
 │   └── Stopping                 KP-ISSUE-05   the platform is shutting down
 ├── OutcomeUnknown               KP-LEDGER-01  the commit's fate is not known yet; same order key is safe
 ├── LedgerFault                  KP-LEDGER-02…  the durable truth cannot be read or written
@@ -141,6 +145,37 @@ class OrderConflict(InputRefused):
     status = 409
 
 
+class MethodRefused(InputRefused):
+    """This address exists, but it does not take this HTTP method."""
+
+    code = "KP-HTTP-01"
+    title = Text("不支持这种请求方法", "This method is not supported")
+    next_step = Text("请改用 Allow 头列出的方法。", "Use a method that the header Allow lists.")
+    status = 405
+
+
+class BodyFormRefused(InputRefused):
+    """The body claims a form that is not accepted: not JSON, not UTF-8, or compressed."""
+
+    code = "KP-HTTP-02"
+    title = Text("不接受这种格式的请求体", "This form of body is not accepted")
+    next_step = Text(
+        "请以 Content-Type: application/json 发送不压缩的 UTF-8 JSON。",
+        "Send plain JSON in UTF-8 with Content-Type: application/json.",
+    )
+    status = 415
+
+
+class BodyTooSlow(InputRefused):
+    """The body did not arrive in time. Nothing was stored."""
+
+    code = "KP-HTTP-03"
+    title = Text("请求体未按时到达", "The body did not arrive in time")
+    next_step = Text("请用同一订单号重新发送。", "Send it again with the same order key.")
+    resend = Resend.SAFE
+    status = 408
+
+
 class AccessRefused(KaipiaoError):
     """Who are you, and may you do this?"""
 
@@ -200,6 +235,16 @@ class NotQualified(CannotIssue):
     next_step = Text("请联系主管税务机关。", "Ask the tax authority in charge.")
     resend = Resend.AFTER_CHANGE
     status = 403
+
+
+class ChannelCannotCarry(CannotIssue):
+    """What is asked for could be issued, but never uploaded: it is refused before a number is spent on it."""
+
+    code = "KP-ISSUE-06"
+    title = Text("所用通道不能上传这类发票", "The channel cannot upload an invoice of this sort")
+    next_step = Text("请去掉字段 special，或改用支持该特定要素的通道。", "Leave out `special`, or use a channel that carries it.")
+    resend = Resend.AFTER_CHANGE
+    status = 422
 
 
 class ClockUnsound(CannotIssue):

@@ -85,6 +85,7 @@ class Capabilities:
     poll_max: float
     ask_spacing: float  # between two asks about one number
     calls_per_second: float = 5.0  # per taxpayer, the far side's limit
+    special_elements: bool = False  # can it carry 特定要素? (the base ability of the direct channel cannot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from kaipiao.authority.channel import Capabilities
 from kaipiao.clock import SHANGHAI, Clock, month_of, year_of
 from kaipiao.document.xml import write_invoice
 from kaipiao.errors import (
+    ChannelCannotCarry,
     ClockUnsound,
     Internal,
     KaipiaoError,
@@ -100,8 +101,10 @@ class Issuer:
         await self._committer.close()
 
     def check(self, draft: Draft) -> None:
-        """Raise `RulesBroken` with every finding that stops issuing."""
+        """Raise `RulesBroken` with every finding that stops issuing; `ChannelCannotCarry` for what could never be uploaded."""
         desk = self._desk(draft)
+        if draft.special and not desk.capabilities.special_elements:
+            raise ChannelCannotCarry(channel=desk.channel, path="special")
         today = self._clock.now().astimezone(SHANGHAI).date()
         findings = check_draft(draft, desk.seller, today)
         stopping = [f for f in findings if f.stops and f.verdict is Verdict.INVALID]

@@ -14,6 +14,7 @@ from bench import SELLER, START, draft, point
 
 from kaipiao.clock import ManualClock, year_of
 from kaipiao.errors import (
+    ChannelCannotCarry,
     ClockUnsound,
     LedgerFault,
     NotFound,
@@ -25,6 +26,7 @@ from kaipiao.errors import (
     RulesBroken,
     Stopping,
 )
+from kaipiao.invoice.model import Element
 from kaipiao.issuing.policy import Policy
 from kaipiao.ledger.memory import MemoryLedger, MemoryStore
 from kaipiao.ledger.port import Admission, AdmitResult
@@ -182,6 +184,16 @@ def test_rules_are_checked_before_anything_is_taken() -> None:
             await p.issuer.issue(draft("A", lines=()))
         with pytest.raises(NotFound):
             await p.issuer.issue(draft("A", seller_tax_number="91440300MA5EXMPL99"))
+        assert (await p.ledger.number_counts(SELLER, "pretend", 2026)).used == 0
+
+    asyncio.run(story())
+
+
+def test_what_the_channel_could_never_upload_is_refused_before_a_number_is_spent() -> None:
+    async def story() -> None:
+        p = await point()
+        with pytest.raises(ChannelCannotCarry):
+            await p.issuer.issue(draft("A", special=(Element("Toll", children=(Element("PlateNumber", "粤B"),)),)))
         assert (await p.ledger.number_counts(SELLER, "pretend", 2026)).used == 0
 
     asyncio.run(story())
