@@ -25,8 +25,6 @@ RESEND = {
     "after_change": "修改后 after a change",
     "no": "不要 no",
 }
-# Answers by HTTP that take their status from what happened (api/problems.py, api/envelope.py).
-STATUS = {"KP-HTTP-01": "4xx", "KP-HTTP-02": "415"}
 RECEIVED = {
     Received.INVALID: "无效 invalid",
     Received.WARNING: "提示 warning",
@@ -136,8 +134,7 @@ def errors_page() -> str:
         "|---|---|---|---|---|",
     ]
     for row in rows():
-        status = STATUS.get(row.code, str(row.status))
-        cells = (f"`{row.code}`", status, _both(row.title), _both(row.next_step), RESEND[row.resend])
+        cells = (f"`{row.code}`", str(row.status), _both(row.title), _both(row.next_step), RESEND[row.resend])
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
