@@ -124,7 +124,8 @@ class Settler:
         """R5: an UNKNOWN invoice that has used 50 % or 80 % of its time is an alarm in the trail."""
         now = self._clock.now()
         records = await self._ledger.alarming(now, MANY)
-        await self._ledger.advance([self._alarm(record, now) for record in records])
+        if records:
+            await self._ledger.advance([self._alarm(record, now) for record in records])
         return len(records)
 
     def _alarm(self, record: InvoiceRecord, now: datetime) -> Advance:

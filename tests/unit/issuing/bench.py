@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,6 +29,7 @@ from kaipiao.seal.digest import sm3
 from kaipiao.seal.port import Seal
 
 SELLER = with_check_digit("91440300MA5EXMPL1")
+OTHER = with_check_digit("91440300MA5EXMPL2")
 START = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 
 
@@ -41,9 +43,9 @@ class StubSealer:
         return seal.value == sm3(data)
 
 
-def seller() -> Seller:
+def seller(tax_number: str = SELLER) -> Seller:
     bureau = bureau_of("44")
-    party = Party("示例销售有限公司", SELLER)
+    party = Party("示例销售有限公司", tax_number)
     return Seller(party, "44", bureau.code, bureau.name, bureau.tag, "1", "系统")
 
 
@@ -73,14 +75,14 @@ class Point:
     supply: Supply
     policy: Policy
 
-    async def issue(self, order: str, amount: str = "100.00") -> Issued:
-        return await self.issuer.issue(draft(order, amount))
+    async def issue(self, order: str, amount: str = "100.00", *, by: str = SELLER) -> Issued:
+        return await self.issuer.issue(draft(order, amount, seller_tax_number=by))
 
-    async def record(self, order: str) -> InvoiceRecord:
-        return (await self.ledger.find(SELLER, orders=[order]))[0]
+    async def record(self, order: str, *, by: str = SELLER) -> InvoiceRecord:
+        return (await self.ledger.find(by, orders=[order]))[0]
 
-    async def state(self, order: str) -> State:
-        return (await self.record(order)).state
+    async def state(self, order: str, *, by: str = SELLER) -> State:
+        return (await self.record(order, by=by)).state
 
     async def step(self, seconds: float) -> None:
         """Time goes on, then each loop has its turn once."""
@@ -103,6 +105,7 @@ async def point(
     node: str = "n1",
     clock: ManualClock | None = None,
     patience: float = 30.0,
+    sellers: Sequence[str] = (SELLER,),
 ) -> Point:
     """An issuing point that has numbers and quota. `patience`: real seconds that a round waits for a hanging call."""
     clock = clock or ManualClock(START)
@@ -112,13 +115,13 @@ async def point(
     await ledger.open()
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
-    supply = Supply(ledger, channels, paces, [(SELLER, bureau.name)], clock, policy)
+    supply = Supply(ledger, channels, paces, [(s, bureau.name) for s in sellers], clock, policy)
     ids = IdMaker(clock.now, random.Random(node))
     numbers = NumberDesk(ledger, node, policy, lambda _key: None)
-    desk = Desk(seller(), bureau.name, bureau.capabilities, StubSealer())
+    desks = {s: Desk(seller(s), bureau.name, bureau.capabilities, StubSealer()) for s in sellers}
     issuer = Issuer(
         ledger,
-        {SELLER: desk},
+        desks,
         numbers,
         clock,
         Inline(),

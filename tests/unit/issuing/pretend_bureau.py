@@ -5,6 +5,7 @@ It holds what it holds, may answer or stay silent, may commit late, may hide wha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +24,8 @@ from kaipiao.authority.channel import (
     TaxpayerStanding,
     UploadItem,
 )
-from kaipiao.clock import Clock, month_end, month_of
+from kaipiao.clock import Clock, month_end, month_of, year_of
+from kaipiao.errors import Internal
 from kaipiao.seal.digest import sm3
 
 CAPABILITIES = Capabilities(
@@ -44,7 +46,7 @@ CAPABILITIES = Capabilities(
 @dataclass
 class PretendBureau:
     """`script` holds what the next uploads meet, one word per call: ok, lost, silent (taken, answer lost), late (taken,
-    committed 300 s later, answer lost), busy, refuse, repeat, retry, garbage; an empty script means ok."""
+    committed 300 s later, answer lost), busy, refuse, repeat, retry, fault (taken, then its own fault), garbage; an empty script means ok."""
 
     clock: Clock
     capabilities: Capabilities = CAPABILITIES
@@ -59,9 +61,15 @@ class PretendBureau:
     submissions: dict[str, list[tuple[str, ItemStatus]]] = field(default_factory=dict)
     next_number: int = 1
     serials: dict[str, Segment] = field(default_factory=dict)
+    serials_made: int = 0
     down: bool = False
     hide: float = 0.0
     may_issue: bool = True
+    hanging: set[tuple[str, str]] = field(default_factory=set)  # (service, taxpayer): no answer, ever
+    poisoned: set[str] = field(default_factory=set)  # numbers of invoices that this channel cannot carry: it raises
+    unreadable: set[str] = field(default_factory=set)  # numbers whose content cannot be digested: it raises
+    lose_numbers: int = 0  # so many answers to pulls of numbers are lost
+    quota_month: str | None = None  # the month that it says, when that is not the true one
     poll_hook: Callable[[list[ItemResult]], Answer[list[ItemResult]]] | None = None
 
     def commit(self) -> None:
@@ -79,7 +87,14 @@ class PretendBureau:
         self.shown_from[number] = moment + timedelta(seconds=self.hide)
         return ItemStatus.CONFIRMED
 
+    async def _hang(self, service: str, taxpayer: str) -> None:
+        if (service, taxpayer) in self.hanging:
+            await asyncio.Event().wait()
+
     async def upload(self, taxpayer: str, items: Sequence[UploadItem], wire_id: str) -> Answer[str]:
+        await self._hang("upload", taxpayer)
+        if self.poisoned & {item.number for item in items}:
+            raise Internal()
         self.commit()
         word = self.script.pop(0) if self.script else "ok"
         if self.down or word == "lost":
@@ -103,6 +118,8 @@ class PretendBureau:
         self.submissions[submission] = results
         if word == "silent":
             return Answer(Outcome.AMBIGUOUS, code="wait.timeout")
+        if word == "fault":  # taken, and then its own fault
+            return Answer(Outcome.RETRY, code="500")
         if word == "garbage":
             return Answer(Outcome.AMBIGUOUS, code="answer.garbage")
         return Answer(Outcome.OK, submission)
@@ -113,6 +130,7 @@ class PretendBureau:
         return self._hold(item.number, self.content_digest(item), self.clock.now())
 
     async def poll(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
+        await self._hang("poll", taxpayer)
         if self.down:
             return Answer(Outcome.NOT_SENT, code="connect.refused")
         results = self.submissions.get(submission)
@@ -124,6 +142,7 @@ class PretendBureau:
     async def ask(
         self, taxpayer: str, number: str, made_at: datetime, total: Decimal, kind: str
     ) -> Answer[Held | None]:
+        await self._hang("ask", taxpayer)
         self.commit()
         if self.down:
             return Answer(Outcome.NOT_SENT, code="connect.refused")
@@ -134,23 +153,31 @@ class PretendBureau:
         return Answer(Outcome.OK, None)
 
     def content_digest(self, item: UploadItem) -> bytes:
+        if item.number in self.unreadable:
+            raise Internal()
         return sm3(item.invoice)
 
     async def pull_numbers(self, taxpayer: str, quantity: int, serial: str) -> Answer[Segment]:
+        await self._hang("numbers", taxpayer)
         if self.down:
             return Answer(Outcome.NOT_SENT, code="connect.refused")
         if serial not in self.serials:
             first, self.next_number = self.next_number, self.next_number + quantity
-            year = self.clock.now().year % 100
+            year = year_of(self.clock.now()) % 100
             ends = (f"{year:02d}447{n:015d}" for n in (first, first + quantity - 1))
             self.serials[serial] = Segment(next(ends), next(ends), quantity)
+        if self.lose_numbers:
+            self.lose_numbers -= 1
+            return Answer(Outcome.AMBIGUOUS, code="wait.timeout")
         return Answer(Outcome.OK, self.serials[serial])
 
     async def quota(self, taxpayer: str) -> Answer[QuotaStanding]:
         if self.down:
             return Answer(Outcome.NOT_SENT, code="connect.refused")
         now, much = self.clock.now(), Decimal("100000000.00")
-        return Answer(Outcome.OK, QuotaStanding(much, much, False, month_of(now), now, month_end(now)))
+        return Answer(
+            Outcome.OK, QuotaStanding(much, much, False, self.quota_month or month_of(now), now, month_end(now))
+        )
 
     async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]:
         now = self.clock.now()
@@ -170,7 +197,8 @@ class PretendBureau:
         return Answer(Outcome.NOT_SENT if self.down else Outcome.OK)
 
     def serial(self) -> str:
-        return f"serial-{len(self.serials)}-{self.next_number}"
+        self.serials_made += 1
+        return f"serial-{self.name}-{self.serials_made}"
 
     async def close(self) -> None:
         return None
