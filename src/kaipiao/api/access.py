@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 
 from kaipiao.access.tokens import Caller, Permission, require
+from kaipiao.api.addresses import refuse_unknown_parameters
 from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, Malformed, NotFound
 from kaipiao.language import Text
@@ -22,11 +23,13 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
     would be run in a thread of its own for every request."""
 
     async def caller(request: Request) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.getlist("authorization")
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise AccessRefused()
         found = services_of(request).tokens.check(token.strip())
         require(found, permission)
+        refuse_unknown_parameters(request)
         return found
 
     return caller

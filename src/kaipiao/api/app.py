@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from kaipiao import __version__
-from kaipiao.api import invoices, platform, problems
+from kaipiao.api import invoices, openapi, platform, problems
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.services import Services
 
@@ -17,6 +17,8 @@ def create(services: Services) -> FastAPI:
     """The application over these services. It starts and stops nothing itself."""
     app = FastAPI(title="Kaipiao 开票", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
+    routes = (*invoices.router.routes, *platform.router.routes)
+    app.state.routes = tuple(route for route in routes if isinstance(route, APIRoute))
     app.include_router(invoices.router)
     app.include_router(platform.router)
     problems.install(app)
@@ -27,15 +29,5 @@ def create(services: Services) -> FastAPI:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
-        request = invoices.request_schema()
-        definitions = request.pop("$defs", {})
-        components.update(definitions if isinstance(definitions, dict) else {})
-        components["InvoiceRequest"] = request
-        schema["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        }
-        schema["security"] = [{"bearer": []}]
-        app.openapi_schema = schema
+        app.openapi_schema = openapi.describe(app, invoices.request_schema())
     return app.openapi_schema

@@ -1,19 +1,22 @@
-"""What every request passes first, as pure ASGI: a request id, security headers, bounds on the body."""
+"""What every request passes first, as pure ASGI: a request id, security headers, bounds on the body and its time."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import MutableMapping
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kaipiao.errors import Malformed, TooLarge
+from kaipiao.errors import BodyFormRefused, BodyTooSlow, Malformed, TooLarge
 from kaipiao.language import Text
 
 SOUND_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*;?", re.IGNORECASE)
+BODY_SECONDS = 30.0  # real time for a whole body; a shop's is there in milliseconds
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -22,7 +25,8 @@ HEADERS = [
 
 
 class Envelope:
-    """Gives the request an id (the caller's own, when it is sound) and the answer its fixed headers."""
+    """Gives the request an id (the caller's own, when it is sound) and the answer its fixed headers. HEAD is a GET whose
+    answer has no body (RFC 9110 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,9 +38,15 @@ class Envelope:
         request_id = _request_id(scope)
         scope["kaipiao.request_id"] = request_id
 
+        asked_for_head = scope["method"] == "HEAD"
+        if asked_for_head:
+            scope = {**scope, "method": "GET"}
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _extend(message, [*HEADERS, (b"x-request-id", request_id.encode())])
+            elif asked_for_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -54,21 +64,37 @@ def _extend(message: Message, headers: list[tuple[bytes, bytes]]) -> None:
     message["headers"] = [*message["headers"], *((n, v) for n, v in headers if n not in present)]
 
 
-async def body_of(request: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes; more is refused before it is held."""
+async def body_of(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole JSON body, at most `limit` bytes; more is refused before it is held. Raises `TooLarge`, `BodyFormRefused`,
+    `BodyTooSlow`, and `Malformed` when the caller went away half-way."""
+    _check_form(request)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        refusal = Malformed(Text("不接受压缩的请求体", "A compressed body is not accepted"), code="KP-HTTP-02")
-        refusal.status = 415
-        raise refusal
+    try:
+        async with asyncio.timeout(seconds):
+            return await _collect(request, limit)
+    except TimeoutError as slow:
+        raise BodyTooSlow from slow
+    except ClientDisconnect as gone:
+        raise Malformed(Text("请求体不完整", "The body is incomplete")) from gone
+
+
+async def _collect(request: Request, limit: int) -> bytes:
     parts = bytearray()
     async for chunk in request.stream():
         parts += chunk
         if len(parts) > limit:
             raise _too_large(limit)
     return bytes(parts)
+
+
+def _check_form(request: Request) -> None:
+    """A body without a Content-Type is read as JSON; one that says it is something else is not."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BodyFormRefused(Text("不接受压缩的请求体", "A compressed body is not accepted"))
+    if not JSON_TYPE.fullmatch(request.headers.get("content-type", "application/json").strip()):
+        raise BodyFormRefused(Text("请求体须为 UTF-8 的 JSON", "The body must be JSON in UTF-8"))
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.envelope import body_of
+from kaipiao.api.openapi import problems
 from kaipiao.api.services import Services
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
 from kaipiao.errors import NotFound
@@ -23,15 +24,38 @@ from kaipiao.seal.port import Seal
 router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
 Issuing = Annotated[Caller, Depends(caller_with(Permission.ISSUE))]
 Reading = Annotated[Caller, Depends(caller_with(Permission.READ))]
-Number = Annotated[str, "20 digits / 20 位发票号码"]
-Taxpayer = Annotated[str | None, Query(max_length=20, description="纳税人识别号 / tax number")]
+Number = Annotated[str, Path(description="20 位发票号码 / 20 digits", examples=["26442000000000000001"])]
+Taxpayer = Annotated[str | None, Query(min_length=1, max_length=20, description="纳税人识别号 / tax number")]
 
 REQUEST_BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InvoiceRequest"}}},
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/InvoiceRequest"},
+                "example": {
+                    "order": "A-1001",
+                    "seller": "91110000MAKP00001M",
+                    "kind": "general",
+                    "buyer": {"name": "示例商贸有限公司"},
+                    "tax_included": True,
+                    "lines": [
+                        {
+                            "name": "工作午餐",
+                            "short_name": "餐饮服务",
+                            "tax_code": "3070401000000000000",
+                            "tax_rate": "0.06",
+                            "quantity": "2",
+                            "unit_price": "53.00",
+                        }
+                    ],
+                },
+            }
+        },
     }
 }
+READ_PROBLEMS = problems(400, 401, 403, 404, 503)
+LARGEST_ID = 2**63 - 1
 PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event loop
 
 
@@ -39,7 +63,10 @@ PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event l
     "",
     status_code=201,
     response_model=IssuedView,
-    responses={200: {"model": IssuedView, "description": "订单已开过：同一答案 / the order was issued before"}},
+    responses={
+        200: {"model": IssuedView, "description": "订单已开过：同一答案 / the order was issued before"},
+        **problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+    },
     openapi_extra=REQUEST_BODY,
     summary="开具一张发票 / Issue an invoice",
 )
@@ -58,14 +85,16 @@ async def issue(request: Request, caller: Issuing) -> Response:
     return JSONResponse(view.model_dump(), status, headers)
 
 
-@router.get("", response_model=list[InvoiceView], summary="按订单号查询或列出 / Find by order, or list")
+@router.get(
+    "", response_model=list[InvoiceView], responses=READ_PROBLEMS, summary="按订单号查询或列出 / Find by order, or list"
+)
 async def find(
     request: Request,
     caller: Reading,
-    order: Annotated[str | None, Query(max_length=128)] = None,
+    order: Annotated[str | None, Query(min_length=1, max_length=128, description="订单号 / your order key")] = None,
     taxpayer: Taxpayer = None,
-    state: State | None = None,
-    after: Annotated[str, Query(pattern=r"^\d{1,19}$", description="id of the last one seen")] = "0",
+    state: Annotated[State | None, Query(description="只看这种状态 / only this state")] = None,
+    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="上一页末条的 id / id of the last one seen")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[InvoiceView]:
     services = services_of(request)
@@ -75,24 +104,39 @@ async def find(
             found += await services.ledger.find(owner, orders=[order])
         else:
             states = [state] if state else []
-            found += await services.ledger.page(owner, states=states, after=int(after), limit=limit)
+            found += await services.ledger.page(owner, states=states, after=after, limit=limit)
     found.sort(key=lambda record: record.id)
     return [invoice_view(record) for record in found[:limit]]
 
 
-@router.get("/{number}", response_model=InvoiceView, summary="一张发票的现状 / One invoice as it stands")
+@router.get(
+    "/{number}",
+    response_model=InvoiceView,
+    responses=READ_PROBLEMS,
+    summary="一张发票的现状 / One invoice as it stands",
+)
 async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> InvoiceView:
     return invoice_view(await _record(services_of(request), caller, number, taxpayer))
 
 
-@router.get("/{number}/document", response_class=Response, summary="冻结的 XML / The frozen XML")
+@router.get(
+    "/{number}/document",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {"schema": {"type": "string"}}}}, **READ_PROBLEMS},
+    summary="冻结的 XML / The frozen XML",
+)
 async def document(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
     _, sealed = await _sealed(services_of(request), caller, number, taxpayer)
     headers = {"Content-Disposition": f'attachment; filename="{number}.xml"', "Content-SM3": sealed.digest.hex()}
     return Response(sealed.xml, media_type="application/xml", headers=headers)
 
 
-@router.get("/{number}/seal", summary="分离式签章 / The detached seal")
+@router.get(
+    "/{number}/seal",
+    response_model=dict[str, object],
+    responses=READ_PROBLEMS,
+    summary="分离式签章 / The detached seal",
+)
 async def seal(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
     services = services_of(request)
     _, sealed = await _sealed(services, caller, number, taxpayer)
@@ -102,7 +146,12 @@ async def seal(request: Request, number: Number, caller: Reading, taxpayer: Taxp
     return Response(content, media_type="application/json", headers=headers)
 
 
-@router.get("/{number}/events", response_model=list[EventView], summary="一张发票的经过 / What happened to it")
+@router.get(
+    "/{number}/events",
+    response_model=list[EventView],
+    responses=READ_PROBLEMS,
+    summary="一张发票的经过 / What happened to it",
+)
 async def events(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> list[EventView]:
     services = services_of(request)
     record = await _record(services, caller, number, taxpayer)

@@ -12,19 +12,29 @@ from starlette.responses import JSONResponse, StreamingResponse
 from kaipiao import __version__
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.views import EventView, audit_view, event_view, invoice_view
+from kaipiao.api.openapi import problems
+from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
 
 router = APIRouter(tags=["platform"])
+PROBLEMS = problems(400, 401, 403, 503)
+OPEN: dict[str, object] = {"security": []}
+LARGEST_POSITION = 2**63 - 1
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
 
 
-@router.get("/healthz", summary="进程是否存活 / Is the process alive?")
+@router.get("/healthz", openapi_extra=OPEN, summary="进程是否存活 / Is the process alive?")
 async def healthz() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz", summary="能否开票 / Can it issue?")
+@router.get(
+    "/readyz",
+    openapi_extra=OPEN,
+    response_model=ReadinessView,
+    responses={503: {"model": ReadinessView, "description": "尚不能开票 / not ready"}},
+    summary="能否开票 / Can it issue?",
+)
 async def readyz(request: Request) -> JSONResponse:
     readiness = await services_of(request).readiness()
     ready = not readiness.reasons
@@ -32,7 +42,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(body, 200 if ready else 503)
 
 
-@router.get("/v1/status", summary="待上传、可持续时长 / Debt and cover")
+@router.get("/v1/status", response_model=StatusView, responses=PROBLEMS, summary="待上传、可持续时长 / Debt and cover")
 async def status(request: Request, caller: Operating) -> dict[str, object]:
     services = services_of(request)
     sellers = []
@@ -62,11 +72,11 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
     }
 
 
-@router.get("/v1/events", response_model=list[EventView], summary="事件流水 / The trail of events")
+@router.get("/v1/events", response_model=list[EventView], responses=PROBLEMS, summary="事件流水 / The trail of events")
 async def events(
     request: Request,
     caller: Auditing,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST_POSITION)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[EventView]:
     services = services_of(request)
@@ -75,13 +85,18 @@ async def events(
     return [event_view(event) for event in trail if event.taxpayer is None or event.taxpayer in mine]
 
 
-@router.get("/v1/audit", summary="核验事件链 / Verify the chained trail")
+@router.get("/v1/audit", response_model=AuditView, responses=PROBLEMS, summary="核验事件链 / Verify the chained trail")
 async def audit(request: Request, caller: Auditing) -> JSONResponse:
     del caller
     return JSONResponse(audit_view(await services_of(request).audit()))
 
 
-@router.get("/v1/books", summary="导出账本 / Export the books (NDJSON)")
+@router.get(
+    "/v1/books",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **PROBLEMS},
+    summary="导出账本 / Export the books (NDJSON)",
+)
 async def books(request: Request, caller: Auditing) -> StreamingResponse:
     services = services_of(request)
     mine = set(taxpayers_for(caller, services, None))

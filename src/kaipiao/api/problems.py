@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from kaipiao.errors import Internal, KaipiaoError, Malformed, NotFound, RulesBroken
+from kaipiao.api.addresses import methods_at
+from kaipiao.errors import Internal, KaipiaoError, Malformed, MethodRefused, NotFound, RulesBroken
 from kaipiao.language import Language, Text, from_accept_language
 
 log = logging.getLogger(__name__)
@@ -69,11 +70,14 @@ def install(app: FastAPI) -> None:
     async def by_status(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
             return response(NotFound(Text("没有这个地址", "There is no such address"), code="KP-FIND-03"), request)
-        refusal = Malformed(Text(f"不支持：{error.detail}", f"Not supported: {error.detail}"), code="KP-HTTP-01")
+        if error.status_code == 405:
+            answer = response(MethodRefused(), request)
+            methods = methods_at(request)
+            answer.headers["Allow"] = ", ".join(methods) if methods else (error.headers or {}).get("Allow", "GET, HEAD")
+            return answer
+        refusal = Malformed(Text(f"不支持：{error.detail}", f"Not supported: {error.detail}"))
         refusal.status = error.status_code
-        answer = response(refusal, request)
-        answer.headers.update(error.headers or {})
-        return answer
+        return response(refusal, request)
 
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:

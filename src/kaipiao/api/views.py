@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -65,6 +66,60 @@ class EventView(BaseModel):
     order: str | None
     data: dict[str, str | int | bool | None]
     hash: str
+
+
+class ReadinessView(BaseModel):
+    """`reasons`: stable codes of what is missing."""
+
+    status: Literal["ready", "not_ready"]
+    reasons: list[str]
+
+
+class SellerStatusView(BaseModel):
+    """`cover_hours`: how long this taxpayer can go on issuing with nobody answering; `cover_bound` is what ends it."""
+
+    taxpayer: str
+    states: dict[str, int]
+    cover_hours: float
+    cover_bound: str
+    cover_bounds: dict[str, float | None]
+    rate_per_hour: int
+    numbers_left: int
+    quota_left: str
+
+
+class StatusView(BaseModel):
+    environment: str
+    node: str
+    version: str
+    ready: bool
+    reasons: list[str]
+    taxpayers: list[SellerStatusView]
+
+
+class BreakView(BaseModel):
+    """The first event that does not hold."""
+
+    kind: str
+    sequence: int
+    position: int | None
+
+
+class WriterView(BaseModel):
+    """`uncovered`: first and last event that no signed head covers yet."""
+
+    writer: str
+    events: int
+    covered: int
+    uncovered: list[int] | None
+    first_break: BreakView | None
+    bad_heads: list[int]
+
+
+class AuditView(BaseModel):
+    sound: bool
+    events: int
+    writers: list[WriterView]
 
 
 def stamp(instant: datetime | None) -> str | None:

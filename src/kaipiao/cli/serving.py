@@ -45,6 +45,8 @@ async def serve(directory: Path, settings: Settings, ready: Callable[[str], None
 def _server(application: Any) -> Any:
     import uvicorn
 
+    from kaipiao.cli.patience import PatientProtocol
+
     class Quiet(uvicorn.Server):
         """Leaves signals to us: uvicorn would raise them again after serving, before the platform has stopped."""
 
@@ -54,7 +56,7 @@ def _server(application: Any) -> Any:
 
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=PatientProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -21,7 +21,11 @@ _INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\u
 _PRINTABLE = rf"^[^{_INVISIBLE}]*$"
 _LINES_OF_TEXT = rf"^(?:[^{_INVISIBLE}]|[\n\t])*$"
 
+# A key with a space at its edge looks like the key without it, and would make a second invoice.
+_KEY = rf"^[^\s{_INVISIBLE}](?:[^{_INVISIBLE}]*[^\s{_INVISIBLE}])?$"
+
 _DIGITS = r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,13})?"
+_LARGEST = 10**16 - 1
 _is_plain = re.compile(_DIGITS).fullmatch
 
 
@@ -40,7 +44,14 @@ Digits = Annotated[
     Decimal,
     PlainValidator(_decimal),
     WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": f"^{_DIGITS}$"}, {"type": "number"}], "examples": ["113.00"]}
+        {
+            "anyOf": [
+                {"type": "string", "pattern": rf"^(?!-0(?:\.0+)?$){_DIGITS}$"},
+                {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+            ],
+            "description": "至多 16 位整数、13 位小数 At most 16 digits before and 13 after the point, no exponent",
+            "examples": ["113.00"],
+        }
     ),
 ]
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=_PRINTABLE)]
@@ -59,7 +70,7 @@ def _xml_name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_xml_name)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_xml_name)]
 
 
 class _Body(BaseModel):
@@ -103,13 +114,15 @@ class ElementBody(_Body):
 class InvoiceRequest(_Body):
     """开票请求 A request to issue one invoice."""
 
-    order: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_PRINTABLE)] = Field(
+    order: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_KEY)] = Field(
         description="订单号 Your key of this sale, never used again", examples=["A-1"]
     )
     seller: Needed = Field(description="销售方纳税人识别号 The seller's taxpayer number")
     kind: Literal["general", "special"] = Field(description="普通发票、专用发票 General or special invoice")
     buyer: BuyerBody
-    lines: list[LineBody]
+    lines: list[LineBody] = Field(
+        description="明细 The lines, at most 5,000", json_schema_extra={"minItems": 1, "maxItems": 5000}
+    )
     tax_included: bool = Field(False, description="含税 Prices and amounts are with tax")
     remark: Lines | None = None
     drawer: Line | None = Field(None, description="开票人 The drawer; the seller's own if left out")

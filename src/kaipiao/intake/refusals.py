@@ -24,7 +24,10 @@ _REASONS: Mapping[str, Text] = {
     "string_type": Text("应为文本", "is a text"),
     "string_too_short": Text("不能为空", "must not be empty"),
     "string_too_long": Text("文本过长", "is too long"),
-    "string_pattern_mismatch": Text("含有控制字符或不可见字符", "has control characters or invisible ones"),
+    "string_pattern_mismatch": Text(
+        "含有控制字符、不可见字符，或首尾有空格",
+        "has control characters or invisible ones, or a space at its edge",
+    ),
     "string_unicode": Text("含有不完整的字符", "has half a character"),
     "bool_type": Text("应为 true 或 false", "is true or false"),
     "literal_error": Text("不是可选值之一", "is not one of the values it may have"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kaipiao.errors import FieldsRefused, InputRefused, KaipiaoError, Malformed, OrderKeyMissing, TooLarge
 from kaipiao.intake.requests import InvoiceRequest, parse_request, request_json
 from kaipiao.invoice.model import Draft, DraftLine, Element, Kind, LineNature, Party
+from kaipiao.invoice.tables import tables
 
 LINE: dict[str, Any] = {"name": "*信息技术服务*软件维护", "tax_code": "3040203000000000000", "tax_rate": "0.06"}
 BODY: dict[str, Any] = {
@@ -163,6 +164,22 @@ def test_absurdly_long_numbers_cost_nothing() -> None:
         parse_request(_with_line('"amount": 1e999999999'))
 
 
+@pytest.mark.parametrize("order", [" ", " A-1", "A-1 ", "\u3000A-1", "A-1\u00a0", "\tA-1", "A-1\n"])
+def test_an_order_key_with_a_space_at_its_edge_is_refused_as_it_looks_like_another(order: str) -> None:
+    assert _wrong_paths(_raw(order=order)) == ["order"]
+
+
+def test_an_order_key_may_be_of_any_script_with_spaces_inside() -> None:
+    for order in ("A", "订单 1 号", "🎉", "Заказ-7", "A  B"):
+        assert parse_request(_raw(order=order)).order == order
+
+
+def test_the_published_schema_allows_as_many_lines_as_the_limits_do() -> None:
+    lines = InvoiceRequest.model_json_schema()["properties"]["lines"]
+    assert lines["maxItems"] == tables().limits.counts.lines
+    assert lines["minItems"] == 1
+
+
 @pytest.mark.parametrize("order", [None, "", ...])
 def test_without_an_order_key_nothing_else_is_looked_at(order: object) -> None:
     body = {name: value for name, value in BODY.items() if name != "order"}
@@ -310,7 +327,7 @@ _lines = st.builds(
 )
 _drafts = st.builds(
     Draft,
-    order=_texts,
+    order=_texts.map(str.strip).filter(bool),
     seller_tax_number=_texts,
     kind=st.sampled_from(Kind),
     buyer=st.builds(Party, name=_texts, tax_number=_some, address=_some, handler=_some, natural_person=st.booleans()),
