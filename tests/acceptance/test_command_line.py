@@ -120,7 +120,7 @@ def test_a_token_is_printed_alone_and_a_wrong_role_is_refused(platform: Path, tm
     done = kaipiao("token", "-d", platform, cwd=tmp_path)
     assert done.code == 0
     assert done.out.count(".") == 2
-    assert kaipiao("token", "-d", platform, "--role", "root", cwd=tmp_path).code == 1
+    assert kaipiao("token", "-d", platform, "--role", "root", cwd=tmp_path).code == 64
 
 
 def test_a_server_started_for_one_command_issues_and_confirms_too(bench: Bench, tmp_path: Path) -> None:

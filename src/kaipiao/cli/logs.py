@@ -11,7 +11,14 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
-FIELDS = ("code", "loop", "failures", "taxpayer", "channel", "request_id", "cause", "phase", "outcome", "service")
+from kaipiao.operations.repeats import Repeats
+from kaipiao.operations.request_context import REQUEST_ID
+
+FIELDS = (
+    "request_id", "method", "route", "status", "ms", "subject", "code", "loop", "failures", "taxpayer", "channel",
+    "service", "outcome", "phase", "cause", "bytes", "reused", "repeated",
+)  # fmt: skip
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class JsonLines(logging.Formatter):
@@ -22,7 +29,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: getattr(record, name) for name in FIELDS if getattr(record, name, None) is not None}
+        given = record.__dict__
+        line |= {name: given[name] for name in FIELDS if given.get(name) is not None}
+        if "request_id" not in line and (request_id := REQUEST_ID.get()) is not None:
+            line["request_id"] = request_id
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = type(record.exc_info[1]).__name__
             line["trace"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(record.exc_info[2])]
@@ -32,4 +42,6 @@ class JsonLines(logging.Formatter):
 def begin(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.addFilter(Repeats())
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("kaipiao").setLevel(level)  # libraries at debug would show what goes over the wire

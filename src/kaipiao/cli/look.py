@@ -10,6 +10,7 @@ from kaipiao.cli import terminal
 from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import say
 from kaipiao.errors import NotFound
+from kaipiao.invoice.lifecycle import State
 
 STATES = {
     "accepted": ("已受理", "accepted"),
@@ -85,7 +86,7 @@ def _find(api: Any, key: str) -> dict[str, Any]:
 
 def list_(
     directory: Directory = DEFAULT_DIRECTORY,
-    state: Annotated[str | None, typer.Option(help=say("只看这种状态", "Only this state"))] = None,
+    state: Annotated[State | None, typer.Option(help=say("只看这种状态", "Only this state"))] = None,
     limit: Annotated[int, typer.Option(min=1, max=100000, help=say("最多多少张", "At most so many"))] = 50,
     json_output: Json = False,
 ) -> None:
@@ -95,7 +96,9 @@ def list_(
     with platform_api(directory) as api:
         after, left = "0", limit
         while left > 0:
-            page: Any = api.get("/v1/invoices", state=state, after=after, limit=min(left, 1000))
+            page: Any = api.get(
+                "/v1/invoices", state=state.value if state else None, after=after, limit=min(left, 1000)
+            )
             for record in page:
                 _line(record, json_output)
             if len(page) < min(left, 1000):

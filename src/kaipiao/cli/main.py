@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from kaipiao import __version__
-from kaipiao.cli import look, make, prove, start, terminal
+from kaipiao.cli import look, make, prove, start, terminal, words
 from kaipiao.cli.terminal import say
 from kaipiao.errors import Internal, KaipiaoError
 from kaipiao.language import Text
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": words.HELP_OPTIONS},
     help=say(
         "开票：税局不应答时照常开票，不丢票、不重票。",
         "Kaipiao: keeps issuing when the tax server does not answer; never loses or doubles an invoice.",
@@ -27,14 +27,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        terminal.out(__version__)
+        raise typer.Exit()
+
+
 @app.callback()
 def common(
     lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] = None,
-    version: Annotated[bool, typer.Option("--version", help=say("版本", "The version"), is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help=say("版本", "The version"), is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    if version:
-        terminal.out(__version__)
-        raise typer.Exit()
+    del version  # done by its callback, before a command is asked for
     if lang not in (None, "zh", "en"):
         raise typer.BadParameter("zh | en", param_hint="--lang")
 
@@ -50,10 +56,14 @@ def main() -> None:
 
 def code_of() -> int:  # noqa: PLR0911 — one return for each way a command can end
     try:
-        result = app(standalone_mode=False)
+        command = typer.main.get_command(app)
+        words.use_our_language(command)
+        result = command(standalone_mode=False, prog_name="kaipiao")
     except TyperException as usage:
         console = terminal.errors()
-        console.print(f"[bold red]✗[/] {usage.format_message()}", markup=True)
+        message = usage.format_message()
+        if message:  # none: a command without arguments, whose help has been shown
+            console.print(f"[bold red]✗[/] {terminal.plain(words.what_is_wrong(message))}")
         console.print(f"  {say('用法', 'Usage')}: kaipiao --help")
         return terminal.USAGE
     except (KeyboardInterrupt, typer.Abort):
@@ -70,9 +80,7 @@ def code_of() -> int:  # noqa: PLR0911 — one return for each way a command can
         terminal.tell(error)
         return error.exit_code
     except OSError as error:
-        terminal.tell(
-            KaipiaoError(Text(f"系统错误：{error.strerror}", f"System error: {error.strerror}"), code="KP-CLI-02")
-        )
+        terminal.tell(terminal.of_system(error))
         return terminal.FAILED
     except Exception as defect:  # the last frame of the program: a defect is said, never dumped on the user
         _record(defect)

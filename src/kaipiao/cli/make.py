@@ -55,7 +55,7 @@ def _issue_all(api: Api, files: list[str], json_output: bool) -> tuple[list[str]
     with Progress(*columns, console=terminal.errors(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(say("开具", "Issuing"), total=None)
         for name in files:
-            for entry in _requests(name):
+            for entry in _entries(name):
                 try:
                     if isinstance(entry, Refusal):
                         raise entry.error
@@ -64,7 +64,7 @@ def _issue_all(api: Api, files: list[str], json_output: bool) -> tuple[list[str]
                     _show_issued(answer, json_output)
                 except KaipiaoError as error:
                     failed += 1
-                    _show_refused(str(entry.position), error, json_output)
+                    _show_refused(f"{name}:{entry.position}", error, json_output)
                 progress.advance(task)
     return numbers, failed
 
@@ -75,6 +75,16 @@ def _requests(name: str) -> Iterator[Any]:
     if name == "-":
         return read_requests(sys.stdin.buffer, "-")
     return read_requests(Path(name), name)
+
+
+def _entries(name: str) -> Iterator[Any]:
+    """The requests of a file; a file that cannot be read is one refusal, and harms no other file."""
+    from kaipiao.intake.files import Refusal
+
+    try:
+        yield from _requests(name)
+    except OSError as unreadable:
+        yield Refusal(name, 1, terminal.of_system(unreadable))
 
 
 def _issued(api: Api, body: bytes) -> tuple[int, dict[str, object]]:

@@ -11,6 +11,8 @@ import typer
 from kaipiao.cli import terminal
 from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import say
+from kaipiao.errors import Malformed
+from kaipiao.language import Text
 
 MARKS = {"valid": "[green]✓[/]", "invalid": "[red]✗[/]", "not_judged": "[yellow]?[/]"}
 WORDS = {"valid": ("有效", "valid"), "invalid": ("无效", "invalid"), "not_judged": ("未判定", "not judged")}
@@ -47,7 +49,7 @@ def _verify_one(name: str, seal_and_key: tuple[Any, Any], json_output: bool) -> 
     try:
         data = sys.stdin.buffer.read(READ_LIMIT + 1) if name == "-" else _read(Path(name))
     except OSError as error:
-        report = _unreadable(name, error.strerror or "")
+        report = _unreadable(name, error)
     else:
         report = judge(data, name, seal=seal_and_key[0], sealer=seal_and_key[1])
     if json_output:
@@ -57,11 +59,11 @@ def _verify_one(name: str, seal_and_key: tuple[Any, Any], json_output: bool) -> 
     return str(report.overall) != "invalid"
 
 
-def _unreadable(name: str, reason: str) -> Any:
+def _unreadable(name: str, error: OSError) -> Any:
     from kaipiao.document.verify import Layer, Report, Verdict
-    from kaipiao.language import Text
 
-    text = Text(f"文件无法读取：{reason}", f"The file cannot be read: {reason}")
+    reason = terminal.of_system(OSError(error.errno, error.strerror)).detail
+    text = Text(f"文件无法读取：{reason.zh}", f"The file cannot be read: {reason.en}")
     layer = Layer("container", Verdict.INVALID, text)
     return Report("unknown", None, {}, (layer,), Verdict.INVALID, name)
 
@@ -122,10 +124,29 @@ def _print_trail(report: dict[str, Any]) -> None:
         )
         if writer["first_break"]:
             fault = writer["first_break"]
-            terminal.out(f"    ✗ {fault['kind']} #{fault['sequence']}")
+            terminal.out(f"    ✗ {_break(fault['kind'], fault['sequence'])}")
+        if writer["bad_heads"]:
+            places = ", ".join(map(str, writer["bad_heads"]))
+            terminal.out(f"    ✗ {say('签名不成立，位于', 'signature does not verify at')} {places}")
         if writer["uncovered"]:
             first, last = writer["uncovered"]
             terminal.out(f"    {say('尚无签名覆盖', 'not yet under a signed head')}: #{first}–#{last}")
+
+
+BREAKS = {
+    "altered": ("被改动", "was altered"),
+    "missing": ("被删除", "is missing"),
+    "moved": ("被调换位置", "was moved"),
+    "inserted": ("是插入的", "was inserted"),
+    "unlinked": ("与前一条不相接", "does not follow from the one before it"),
+    "cut": ("起被截断", "and what follows it were cut off"),
+    "head_differs": ("与签名不符：此前曾被改写", "differs from what was signed: the trail up to here was rewritten"),
+}
+
+
+def _break(kind: str, sequence: int) -> str:
+    zh, en = BREAKS.get(kind, (kind, kind))
+    return say(f"第 {sequence} 条{zh}", f"event {sequence} {en}")
 
 
 def books(
@@ -189,7 +210,12 @@ def compare(ours: Path, bureau: Path | None, client: Path | None) -> dict[str, A
     mine = list(auditor.our_book(ours))
     theirs = auditor.bureau_book(bureau) if bureau else iter(mine)
     answers = auditor.client_book(client) if client else iter(())
-    return auditor.compare(answers, mine, theirs).as_dict()
+    try:
+        return auditor.compare(answers, mine, theirs).as_dict()
+    except (ValueError, KeyError, TypeError, AttributeError) as wrong:  # a book of the user's that is none
+        raise Malformed(
+            Text("账本文件不是所需的 NDJSON", "A file of books is not the NDJSON that it should be")
+        ) from wrong
 
 
 def demo(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,8 @@ import typer
 from kaipiao.cli import terminal
 from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import say
-from kaipiao.errors import Malformed, SettingsFault
+from kaipiao.errors import Malformed
 from kaipiao.language import Text
-from kaipiao.settings import load
 
 
 def init(
@@ -53,12 +53,26 @@ def init(
     console.print(f"  {say('下一步', 'Next')}: kaipiao serve -d {directory}")
 
 
-def serve(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) -> None:
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def serve(
+    directory: Directory = DEFAULT_DIRECTORY,
+    json_output: Json = False,
+    log_level: Annotated[
+        LogLevel, typer.Option(help=say("日志级别；info 起每个请求一行", "Log level; from info on a line per request"))
+    ] = LogLevel.INFO,
+) -> None:
     """Run the platform until Ctrl-C."""
     from kaipiao.cli import logs, serving
+    from kaipiao.settings import load
 
     settings = load(directory)
-    logs.begin()
+    logs.begin(logs.LEVELS[log_level])
 
     def ready(url: str) -> None:
         if json_output:
@@ -170,7 +184,7 @@ def _instant(text: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as wrong:
-        raise SettingsFault(Text("--start 须为 ISO 8601 时间", "--start must be an ISO 8601 instant")) from wrong
+        raise typer.BadParameter("Input should be ISO 8601: 2026-11-03T09:00:00+08:00", param_hint="--start") from wrong
     return found if found.tzinfo else found.astimezone()
 
 
@@ -186,10 +200,16 @@ def token(
     ] = 24.0,
 ) -> None:
     """Print a bearer token for the API. Treat it as a password."""
-    from kaipiao.access.tokens import ANY, Tokens
+    from kaipiao.access.tokens import ANY, ROLES, Tokens
     from kaipiao.app import key_store
+    from kaipiao.settings import load
 
+    if role not in ROLES:
+        raise typer.BadParameter(f"Input should be {' | '.join(ROLES)}", param_hint="--role")
     settings = load(directory)
+    ours = [one.tax_number for one in settings.taxpayer]
+    if not set(taxpayer or ()) <= set(ours):
+        raise typer.BadParameter(f"Input should be {' | '.join(ours)}", param_hint="--taxpayer")
     tokens = Tokens(key_store(directory, settings).p256(settings.keys.token), settings.keys.token)
     terminal.out(tokens.make(subject, role, tuple(taxpayer or (ANY,)), timedelta(hours=hours)))
 
