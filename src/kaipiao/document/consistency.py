@@ -11,7 +11,7 @@ from kaipiao.invoice.rules import Finding, Verdict
 from kaipiao.invoice.tables import tables
 from kaipiao.language import Text
 
-_SOURCE = "formats 1: EInvoiceTag, TaxBureauCode; business-rules 4.1"
+_SOURCE = "数电票 XML（版式说明 V5.002）EInvoiceTag、TaxBureauCode"
 _TAG = re.compile(r"SWEI[0-9]{4}")
 _CODE = re.compile(r"1[0-9]{4}0{6}")
 _ODD_FORM = Text("不是通常的形式", "It has not the usual form")

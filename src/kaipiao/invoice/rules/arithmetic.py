@@ -21,7 +21,7 @@ LINE_AMOUNT = Rule(
         "单价×数量={expected}，与金额相差超过{tolerance}",
         "Price × quantity is {expected}; the amount differs by more than {tolerance}",
     ),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     received=Received.INVALID,
 )
 LINE_TAX = Rule(
@@ -31,7 +31,7 @@ LINE_TAX = Rule(
         "金额×税率={expected}，与税额相差超过{tolerance}",
         "Amount × rate is {expected}; the tax differs by more than {tolerance}",
     ),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     received=Received.INVALID,
 )
 SUM_AMOUNT = Rule(
@@ -41,7 +41,7 @@ SUM_AMOUNT = Rule(
         "各行金额合计={expected}，与合计金额相差超过{tolerance}",
         "The lines add up to {expected}; the total amount differs by more than {tolerance}",
     ),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     received=Received.INVALID,
 )
 SUM_TAX = Rule(
@@ -51,21 +51,21 @@ SUM_TAX = Rule(
         "各行金额×税率合计={expected}，与合计税额相差超过{tolerance}",
         "Amount × rate of all lines is {expected}; the total tax differs by more than {tolerance}",
     ),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     received=Received.INVALID,
 )
 TOTAL = Rule(
     "KP-RULE-SUM-05",
     "total",
     Text("价税合计应为{expected}（合计金额＋合计税额）", "The total is amount plus tax: {expected}"),
-    "formats 1; business-rules 4.5",
+    "数电票 XML（版式说明 V5.002）; 乐企开票能力说明文档（基础版）校验规则",
     received=Received.INVALID,
 )
 WORDS = Rule(
     "KP-RULE-SUM-06",
     "total_in_words",
     Text("大写金额与价税合计不一致", "The amount in capitals is not the total"),
-    "formats 1",
+    "数电票 XML（版式说明 V5.002）",
     received=Received.INVALID,
 )
 EXPECTED_TOTAL = Rule(
@@ -79,7 +79,7 @@ LINE_TOTAL = Rule(
     "KP-RULE-SUM-08",
     "lines[].amount_with_tax",
     Text("含税金额应为{expected}（金额＋税额）", "The amount with tax is amount plus tax: {expected}"),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
 )
 PRICE_INEXACT = Rule(
     "KP-RULE-SUM-09",
@@ -88,7 +88,7 @@ PRICE_INEXACT = Rule(
         "不含税单价在允许的长度内无法精确到金额，请改用不含税金额，或不填单价和数量",
         "No price without tax of the allowed length gives the amount: send amounts without tax, or no price and quantity",
     ),
-    "business-rules 4.5; failures F072",
+    "乐企开票能力说明文档（基础版）校验规则; 税局退回实例 / refused by the bureau",
     received=Received.UNASKED,
 )
 RULES = (

@@ -14,7 +14,7 @@ NOT_JUDGED = Rule(
     "KP-RULE-SPECIAL-01",
     "special",
     Text("特定要素的内容未作判断", "The content of the special elements is not judged"),
-    "business-rules 4.2 (tdyslxDm); the base ability takes none",
+    "乐企代码表 tdyslxDm; the base ability takes none",
     stops=False,
     received=Received.NOT_JUDGED,
 )
@@ -25,7 +25,7 @@ NOT_AN_ELEMENT = Rule(
         "特定要素的名称应为XML名称（RedEInvoice除外），内容不能有控制字符",
         "A special element has an XML name (other than RedEInvoice) and no control characters",
     ),
-    "XML 1.0 2.2, 2.3; formats 1: RedEInvoice belongs to red invoices only",
+    "XML 1.0 2.2, 2.3; 数电票 XML（版式说明 V5.002）: RedEInvoice belongs to red invoices only",
     received=Received.UNASKED,
 )
 RULES = (NOT_JUDGED, NOT_AN_ELEMENT)

@@ -15,27 +15,27 @@ NUMBER_FORM = Rule(
     "KP-RULE-NUM-01",
     "number",
     Text("发票号码应为20位数字，现为{length}位", "An invoice number has 20 digits; this one has {length} characters"),
-    "business-rules 4.1",
+    "数电票号码结构 [K]",
     received=Received.INVALID,
 )
 NUMBER_PARTS = Rule(
     "KP-RULE-NUM-02",
     "number",
     Text("号码中的年份或地区代码不存在", "The year or the region in the number does not exist"),
-    "business-rules 4.1 (15 real numbers); the first 数电票 was made in 2021",
+    "数电票号码结构（15 个真实号码）; the first 数电票 was made in 2021",
 )
 NUMBER_TWICE = Rule(
     "KP-RULE-NUM-03",
     "supervision_number",
     Text("监管信息中的号码与发票号码不一致", "The number of the supervision block differs from the invoice number"),
-    "formats 1: TaxSupervisionInfo/InvoiceNumber = EIid",
+    "数电票 XML（版式说明 V5.002）: TaxSupervisionInfo/InvoiceNumber = EIid",
     received=Received.INVALID,
 )
 KIND_UNKNOWN = Rule(
     "KP-RULE-KIND-01",
     "kind",
     Text("没有写明是专用发票还是普通发票", "It is not said whether this is a special or a general invoice"),
-    "business-rules 4.2",
+    "乐企代码表 fplx、fppz",
 )
 RED_DRAFT = Rule(
     "KP-RULE-RED-01",
@@ -44,34 +44,34 @@ RED_DRAFT = Rule(
         "红字发票只能凭红字确认单开具，不能作为新发票开具",
         "A red invoice is issued from a red confirmation, never as a new sale",
     ),
-    "business-rules 4.9; failures F065",
+    "乐企开票能力说明文档（基础版）红字; 税局退回实例 / refused by the bureau",
     received=Received.UNASKED,
 )
 RED_SIGN = Rule(
     "KP-RULE-RED-02",
     "total",
     Text("红字发票的价税合计应为负数", "The total of a red invoice is negative"),
-    "business-rules 4.9",
+    "乐企开票能力说明文档（基础版）红字",
     received=Received.INVALID,
 )
 RED_REFERENCE = Rule(
     "KP-RULE-RED-03",
     "red",
     Text("红字发票没有写明对应的蓝字发票", "The red invoice does not name the blue one"),
-    "formats 1: RedEInvoice",
+    "数电票 XML（版式说明 V5.002）: RedEInvoice",
 )
 BLUE_SIGN = Rule(
     "KP-RULE-RED-04",
     "total",
     Text("蓝字发票的价税合计不能为负数", "The total of a blue invoice is not negative"),
-    "business-rules 4.9",
+    "乐企开票能力说明文档（基础版）红字",
     received=Received.INVALID,
 )
 DAY = Rule(
     "KP-RULE-DATE-01",
     "issued_at",
     Text("开票日期无法识别，税率未作判断", "The issue date cannot be read; rates are not judged"),
-    "formats 1: IssueTime",
+    "数电票 XML（版式说明 V5.002）: IssueTime",
     received=Received.NOT_JUDGED,
 )
 RULES = (

@@ -17,20 +17,20 @@ COUNT = Rule(
     "KP-RULE-LINE-01",
     "lines",
     Text("明细应为1至{limit}行，现为{count}行", "There are 1 to {limit} lines; here are {count}"),
-    "leqi-protocol: V3.005 2.2.4.3",
+    "乐企开票能力说明文档 V3.005 2.2.4.3",
     received=Received.INVALID,
 )
 PAIR = Rule(
     "KP-RULE-LINE-02",
     "lines[].unit_price",
     Text("单价和数量应同时填写或同时不填", "Price and quantity are both given or both left out"),
-    "business-rules 4.5; formats 1",
+    "乐企开票能力说明文档（基础版）校验规则; 数电票 XML（版式说明 V5.002）",
 )
 NAME_FORM = Rule(
     "KP-RULE-LINE-05",
     "lines[].name",
     Text("项目名称应为“*简称*项目”的形式", "The name has the form *short name*item"),
-    "formats 1; leqi-protocol 5.3 (hwhyslwfwmc)",
+    "数电票 XML（版式说明 V5.002）; 乐企开票能力说明文档（基础版） (hwhyslwfwmc)",
 )
 DISCOUNT_LINE = Rule(
     "KP-RULE-LINE-06",
@@ -40,20 +40,20 @@ DISCOUNT_LINE = Rule(
         "A discount line follows its line, has the same name, code, rate and mark, no specification, unit, price or "
         "quantity, and a negative amount not above that of its line",
     ),
-    "business-rules 4.5 (fphxz)",
+    "乐企开票能力说明文档（基础版）fphxz",
 )
 AMOUNT_NEEDED = Rule(
     "KP-RULE-LINE-07",
     "lines[].amount",
     Text("请填写金额，或同时填写单价和数量", "Give an amount, or price and quantity"),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     received=Received.UNASKED,
 )
 NEGATIVE = Rule(
     "KP-RULE-LINE-08",
     "lines[].amount",
     Text("蓝字发票只有折扣行可以有负数", "On a blue invoice only a discount line has negative numbers"),
-    "business-rules 4.5, 4.9",
+    "乐企开票能力说明文档（基础版）校验、红字",
     received=Received.UNASKED,
 )
 DISCOUNT_AMOUNT = Rule(
@@ -63,7 +63,7 @@ DISCOUNT_AMOUNT = Rule(
         "折扣应大于0且不超过本行金额，每行只能有一个折扣",
         "A discount is above 0 and not above the line's amount, one for each line",
     ),
-    "business-rules 4.5 (fphxz)",
+    "乐企开票能力说明文档（基础版）fphxz",
     received=Received.UNASKED,
 )
 CODE_FORM = Rule(
@@ -72,7 +72,7 @@ CODE_FORM = Rule(
     Text(
         "商品和服务税收分类编码应为19位数字，首位1至6", "A classification code has 19 digits, the first of them 1 to 6"
     ),
-    "business-rules 4.6; failures F071",
+    "商品和服务税收分类编码表; 税局退回实例 / refused by the bureau",
 )
 RULES = (COUNT, PAIR, NAME_FORM, DISCOUNT_LINE, AMOUNT_NEEDED, NEGATIVE, DISCOUNT_AMOUNT, CODE_FORM)
 

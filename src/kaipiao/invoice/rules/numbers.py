@@ -20,13 +20,13 @@ CENTS = Rule(
     "KP-RULE-MONEY-02",
     "*",
     Text("金额最多两位小数", "An amount has at most two decimals"),
-    "formats 1; leqi_base_fields V5.001: number(18,2)",
+    "数电票 XML（版式说明 V5.002）; 乐企开票能力说明文档（基础版）V5.001 数电票上传: number(18,2)",
 )
 TOO_MANY_DIGITS = Rule(
     "KP-RULE-MONEY-03",
     "*",
     Text("整数部分超过{limit}位", "It has more than {limit} digits before the point"),
-    "leqi_base_fields V5.001: number(18,2)",
+    "乐企开票能力说明文档（基础版）V5.001 数电票上传: number(18,2)",
 )
 PRICE_LENGTH = Rule(
     "KP-RULE-LINE-03",
@@ -35,13 +35,13 @@ PRICE_LENGTH = Rule(
         "单价最多{characters}个字符、整数{integers}位、小数{decimals}位",
         "A unit price has at most {characters} characters, {integers} digits before and {decimals} after the point",
     ),
-    "failures F072; business-rules 4.5",
+    "税局退回实例 / refused by the bureau; 乐企开票能力说明文档（基础版）校验规则",
 )
 QUANTITY_LENGTH = Rule(
     "KP-RULE-LINE-04",
     "lines[].quantity",
     Text("数量不能为0，最多{limit}个字符", "A quantity is not 0 and has at most {limit} characters"),
-    "leqi_base_fields V5.001; business-rules 4.5",
+    "乐企开票能力说明文档（基础版）V5.001 数电票上传; 乐企开票能力说明文档（基础版）校验规则",
 )
 RULES = (UNSOUND, CENTS, TOO_MANY_DIGITS, PRICE_LENGTH, QUANTITY_LENGTH)
 

@@ -20,7 +20,7 @@ CHECK_DIGIT = Rule(
     "KP-RULE-PARTY-02",
     "seller_tax_number, buyer.tax_number",
     Text("18位统一社会信用代码的校验位不正确", "The check digit of the 18-character code is wrong"),
-    "GB 32100-2015; business-rules 4.3",
+    "GB 32100-2015; GB 32100-2015 与乐企字段长度",
 )
 NUMBER_FORM = Rule(
     "KP-RULE-PARTY-03",
@@ -29,7 +29,7 @@ NUMBER_FORM = Rule(
         "纳税人识别号应为15至20位数字或大写字母，现为{length}位",
         "A taxpayer number has 15 to 20 digits and capital letters; this one has {length} characters",
     ),
-    "business-rules 4.3; leqi_base_fields V5.001",
+    "GB 32100-2015 与乐企字段长度; 乐企开票能力说明文档（基础版）V5.001 数电票上传",
 )
 UNUSUAL = Rule(
     "KP-RULE-PARTY-04",
@@ -37,20 +37,20 @@ UNUSUAL = Rule(
     Text(
         "纳税人识别号不是18位，没有校验位可查", "The taxpayer number is not of 18 characters: no check digit to look at"
     ),
-    "business-rules 4.3",
+    "GB 32100-2015 与乐企字段长度",
     stops=False,
 )
 BUYER_NUMBER_NEEDED = Rule(
     "KP-RULE-PARTY-05",
     "buyer.tax_number",
     Text("专用发票必须填写购买方纳税人识别号", "A special invoice needs the buyer's taxpayer number"),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
 )
 NATURAL_PERSON = Rule(
     "KP-RULE-PARTY-06",
     "buyer.natural_person",
     Text("不得向自然人开具专用发票", "No special invoice is issued to a natural person"),
-    "business-rules 4.4; 增值税专用发票使用规定",
+    "增值税法（2026-01-01）；乐企说明文档 yhzcbs; 增值税专用发票使用规定",
 )
 SHORT_NAME = Rule(
     "KP-RULE-PARTY-07",
@@ -59,7 +59,7 @@ SHORT_NAME = Rule(
         "购买方名称不超过{limit}个字符，请确认是否为自然人",
         "The buyer's name has at most {limit} characters: is it a natural person?",
     ),
-    "business-rules 4.5",
+    "乐企开票能力说明文档（基础版）校验规则",
     stops=False,
     received=Received.UNASKED,
 )

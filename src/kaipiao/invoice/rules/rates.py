@@ -16,7 +16,7 @@ NOT_AVAILABLE = Rule(
     "KP-RULE-RATE-01",
     "lines[].tax_rate",
     Text("该税率在{day}不可用，可用税率：{allowed}", "This rate cannot be used on {day}; these can: {allowed}"),
-    "business-rules 4.4 and data/rates.toml; failures F068",
+    "rates.toml 所列公告; 税局退回实例 / refused by the bureau",
     received=Received.NOT_JUDGED,
 )
 FORM = Rule(
@@ -26,14 +26,14 @@ FORM = Rule(
         "税率应为0到1之间的小数，最多{decimals}位小数",
         "A rate is a fraction from 0 to 1 with at most {decimals} decimals",
     ),
-    "formats 1; leqi_base_fields V5.001: number(16,6)",
+    "数电票 XML（版式说明 V5.002）; 乐企开票能力说明文档（基础版）V5.001 数电票上传: number(16,6)",
     received=Received.INVALID,
 )
 NOT_FOR_CODE = Rule(
     "KP-RULE-RATE-03",
     "lines[].tax_rate",
     Text("该税率在{day}不适用于此编码：{source}", "On {day} this rate is not for this code: {source}"),
-    "business-rules 4.4 (VAT law of 2026) and data/rates.toml; failures F068",
+    "增值税法（2026-01-01）与 rates.toml 所列公告; 税局退回实例 / refused by the bureau",
     received=Received.NOT_JUDGED,
 )
 SPECIAL_ZERO = Rule(
@@ -43,7 +43,7 @@ SPECIAL_ZERO = Rule(
         "专用发票不允许免税、不征税或0税率，可改用100%折扣行",
         "A special invoice has no exempt, not taxable or zero-rate line: use a discount of 100 %",
     ),
-    "business-rules 4.4; failures F069",
+    "增值税法（2026-01-01）；乐企说明文档 yhzcbs; 税局退回实例 / refused by the bureau",
 )
 NO_RATE = Rule(
     "KP-RULE-RATE-05",
@@ -52,33 +52,33 @@ NO_RATE = Rule(
         "该行没有可以计算的税率（差额征税等），未作判断",
         "The line has no rate to compute with (differential and the like): not judged",
     ),
-    "business-rules 4.4",
+    "增值税法（2026-01-01）；乐企说明文档 yhzcbs",
     received=Received.NOT_JUDGED,
 )
 UNTAXED = Rule(
     "KP-RULE-RATE-06",
     "lines[].tax",
     Text("免税、不征税和零税率行的税额应为0", "An exempt, not taxable or zero-rate line has no tax"),
-    "business-rules 4.4",
+    "增值税法（2026-01-01）；乐企说明文档 yhzcbs",
     received=Received.INVALID,
 )
 UNKNOWN_POLICY = Rule(
     "KP-RULE-POLICY-01",
     "lines[].policy",
     Text("优惠政策标识应为01至18", "The mark of a tax policy is 01 to 18"),
-    "business-rules 4.4 (yhzcbs)",
+    "乐企开票能力说明文档（基础版）yhzcbs",
 )
 POLICY_RATE = Rule(
     "KP-RULE-POLICY-02",
     "lines[].tax_rate",
     Text("优惠政策{policy}的税率应为：{allowed}", "With the mark {policy} the rate is one of: {allowed}"),
-    "business-rules 4.4 (yhzcbs)",
+    "乐企开票能力说明文档（基础版）yhzcbs",
 )
 NO_MIXING = Rule(
     "KP-RULE-POLICY-03",
     "lines[].policy",
     Text("优惠政策{policy}的行不能与其他行混开", "Lines with the mark {policy} do not stand beside other lines"),
-    "business-rules 4.4 (yhzcbs)",
+    "乐企开票能力说明文档（基础版）yhzcbs",
 )
 LEVY_MARK = Rule(
     "KP-RULE-POLICY-04",
@@ -87,7 +87,7 @@ LEVY_MARK = Rule(
         "一般纳税人按征收率开票，通常应标注简易征收（01、08、09）",
         "A general taxpayer at a levy rate usually carries the mark 01, 08 or 09",
     ),
-    "business-rules 4.4 (yhzcbs)",
+    "乐企开票能力说明文档（基础版）yhzcbs",
     stops=False,
     received=Received.UNASKED,
 )
@@ -98,14 +98,14 @@ REDUCED_LEVY = Rule(
         "优惠政策10（减按1.5%）的计税基数尚无公开依据，本版本不开具",
         "How tax is computed with the mark 10 (reduced to 1.5 %) is not settled by any source: not issued by this version",
     ),
-    "business-rules 4.4 and 4.5",
+    "乐企开票能力说明文档（基础版）税率与校验",
     received=Received.UNASKED,
 )
 CODE_SIX = Rule(
     "KP-RULE-CODE-02",
     "lines[].policy",
     Text("以6开头的编码必须按不征税（04）开具", "A code that begins with 6 is issued as not taxable (mark 04)"),
-    "business-rules 4.8",
+    "乐企开票能力说明文档（基础版）发票额度",
 )
 RULES = (
     NOT_AVAILABLE,

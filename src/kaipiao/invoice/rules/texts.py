@@ -14,7 +14,7 @@ INVISIBLE = Rule(
         "含有控制字符、不可见字符或不完整的字符",
         "It holds control characters, invisible characters or half a character",
     ),
-    "XML 1.0 2.2; business-rules 4.5",
+    "XML 1.0 2.2; 乐企开票能力说明文档（基础版）校验规则",
 )
 SURROUNDED = Rule(
     "KP-RULE-TEXT-02",
@@ -27,13 +27,13 @@ TOO_LONG = Rule(
     "KP-RULE-TEXT-03",
     "*",
     Text("长度{length}，超过上限{limit}个字符", "It has {length} characters; the limit is {limit}"),
-    "business-rules 4.5; leqi_base_fields V5.001; failures F073",
+    "乐企开票能力说明文档（基础版）校验规则; 乐企开票能力说明文档（基础版）V5.001 数电票上传; 税局退回实例 / refused by the bureau",
 )
 BLANK = Rule(
     "KP-RULE-TEXT-04",
     "*",
     Text("为空，但必须填写", "It is empty, but needed"),
-    "leqi_base_fields V5.001 (required); failures F077",
+    "乐企开票能力说明文档（基础版）V5.001 数电票上传 (required); 税局退回实例 / refused by the bureau",
 )
 RULES = (INVISIBLE, SURROUNDED, TOO_LONG, BLANK)
 
