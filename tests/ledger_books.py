@@ -34,7 +34,9 @@ from kaipiao.ledger.port import (
     UploadEnd,
     Value,
 )
+from kaipiao.ledger.postgresql import PostgresqlLedger
 from kaipiao.ledger.sqlite import SqliteLedger
+from postgresql_server import database_url, emptied
 
 TAXPAYER = "91330106MA2CFLDG4R"
 OTHER_TAXPAYER = "91110108MA01KPFK5X"
@@ -170,7 +172,28 @@ async def sqlite_pair(folder: Path, clock: LeaseClock) -> AsyncIterator[tuple[Ch
         await ledger.close()
 
 
-ADAPTERS: dict[str, Callable[[Path, LeaseClock], Pair]] = {"memory": memory_pair, "sqlite": sqlite_pair}
+@asynccontextmanager
+async def postgresql_pair(folder: Path, clock: LeaseClock) -> AsyncIterator[tuple[CheckedLedger, CheckedLedger]]:
+    """Two nodes on one database, which is empty at first."""
+    url = database_url()
+    first, second = (PostgresqlLedger(url, f"node-{n}", pool_min=1, pool_max=8, lease_clock=clock) for n in "ab")
+    await first.open()
+    try:
+        await emptied(url)
+        await second.open()
+        try:
+            yield first, second
+        finally:
+            await second.close()
+    finally:
+        await first.close()
+
+
+ADAPTERS: dict[str, Callable[[Path, LeaseClock], Pair]] = {
+    "memory": memory_pair,
+    "postgresql": postgresql_pair,
+    "sqlite": sqlite_pair,
+}
 
 
 @asynccontextmanager

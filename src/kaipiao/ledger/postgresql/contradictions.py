@@ -1,0 +1,73 @@
+"""Sums that must hold. Each statement finds rows that contradict each other; none may ever be found."""
+
+CONTRADICTIONS = {
+    "a finished block's count of used numbers differs from its entries": """
+        SELECT taxpayer, id FROM number_block AS b WHERE used IS NOT NULL AND used <> (
+            SELECT count(*) FROM number_entry AS e WHERE e.taxpayer = b.taxpayer AND e.block = b.id)
+    """,
+    "a block has more entries than numbers": """
+        SELECT taxpayer, id FROM number_block AS b WHERE size - expired < (
+            SELECT count(*) FROM number_entry AS e WHERE e.taxpayer = b.taxpayer AND e.block = b.id)
+    """,
+    "a segment's carved numbers differ from its blocks": """
+        SELECT taxpayer, serial FROM number_segment AS s WHERE carved <> (
+            SELECT coalesce(sum(b.size), 0) FROM number_block AS b
+            WHERE b.taxpayer = s.taxpayer AND b.serial = s.serial)
+    """,
+    "a number lies outside of its block": """
+        SELECT e.taxpayer, e.number FROM number_entry AS e
+        LEFT JOIN number_block AS b ON b.taxpayer = e.taxpayer AND b.id = e.block
+        WHERE e.block IS NOT NULL AND (b.id IS NULL OR e.number NOT BETWEEN b.first AND b.last)
+    """,
+    "an invoice's number is not its entry": """
+        SELECT i.taxpayer, i.id FROM invoice AS i
+        LEFT JOIN number_entry AS e ON e.taxpayer = i.taxpayer AND e.number = i.number
+        WHERE i.number IS NOT NULL AND e.invoice IS DISTINCT FROM i.id
+    """,
+    "an entry's invoice does not have the number": """
+        SELECT e.taxpayer, e.number FROM number_entry AS e
+        LEFT JOIN invoice AS i ON i.taxpayer = e.taxpayer AND i.id = e.invoice WHERE i.number IS DISTINCT FROM e.number
+    """,
+    "an order key has no live invoice, or an invoice no order key": """
+        SELECT coalesce(k.taxpayer, i.taxpayer), coalesce(k.invoice, i.id) FROM order_key AS k
+        FULL JOIN (SELECT taxpayer, id FROM invoice WHERE state <> 'replaced') AS i
+            ON i.taxpayer = k.taxpayer AND i.id = k.invoice
+        WHERE k.invoice IS NULL OR i.id IS NULL
+    """,
+    "an order has more than one live invoice, or none": """
+        SELECT taxpayer, client_order FROM invoice GROUP BY taxpayer, client_order
+        HAVING count(*) FILTER (WHERE state <> 'replaced') <> 1
+    """,
+    "an invoice has no document row, or the other way round": """
+        SELECT coalesce(i.taxpayer, d.taxpayer), coalesce(i.id, d.id) FROM invoice AS i
+        FULL JOIN document AS d ON d.taxpayer = i.taxpayer AND d.month = i.month AND d.id = i.id
+        WHERE i.id IS NULL OR d.id IS NULL
+    """,
+    "a quota account differs from its entries": """
+        SELECT q.taxpayer, q.channel, q.month FROM quota AS q
+        WHERE q.downloaded <> (
+            SELECT coalesce(sum(amount), 0) FROM quota_request AS r
+            WHERE (r.taxpayer, r.channel, r.month, r.kind) = (q.taxpayer, q.channel, q.month, 'download')
+        ) OR q.returned <> (
+            SELECT coalesce(sum(coalesce(amount, asked)), 0) FROM quota_request AS r
+            WHERE (r.taxpayer, r.channel, r.month, r.kind) = (q.taxpayer, q.channel, q.month, 'return')
+        ) OR q.issued <> (
+            SELECT coalesce(sum(amount), 0) FROM quota_entry AS e
+            WHERE (e.taxpayer, e.channel, e.month) = (q.taxpayer, q.channel, q.month)
+        )
+    """,
+    "an issued quota differs from its invoice": """
+        SELECT coalesce(i.taxpayer, e.taxpayer), coalesce(i.id, e.invoice)
+        FROM (SELECT taxpayer, id, month, quota FROM invoice WHERE quota > 0) AS i
+        FULL JOIN quota_entry AS e ON e.taxpayer = i.taxpayer AND e.month = i.month AND e.invoice = i.id
+        WHERE i.quota IS DISTINCT FROM e.amount
+    """,
+    "an attempt is in no upload": """
+        SELECT a.taxpayer, a.invoice FROM attempt AS a
+        LEFT JOIN upload AS u ON u.taxpayer = a.taxpayer AND u.id = a.upload WHERE u.id IS NULL
+    """,
+    "a chain's tip is not its last event": """
+        SELECT NULL, t.writer FROM chain_tip AS t
+        WHERE t.sequence <> (SELECT coalesce(max(sequence), 0) FROM event AS e WHERE e.writer = t.writer)
+    """,
+}

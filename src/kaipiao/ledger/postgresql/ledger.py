@@ -1,0 +1,22 @@
+"""The PostgreSQL adapter as a whole."""
+
+from __future__ import annotations
+
+from kaipiao.ledger.postgresql.admissions import Admissions
+from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
+from kaipiao.ledger.postgresql.numbers import Numbers
+from kaipiao.ledger.postgresql.quotas import Quotas
+from kaipiao.ledger.postgresql.reading import Reading
+from kaipiao.ledger.postgresql.trail import Trail
+from kaipiao.ledger.postgresql.uploads import Uploads
+
+
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Uploads, Trail):
+    """`Ledger` in a PostgreSQL database that any number of nodes share."""
+
+    async def check_counts(self) -> list[str]:
+        """What in the books contradicts itself: empty, always. Reads every row, in one snapshot for each sum."""
+        found = []
+        for what, statement in CONTRADICTIONS.items():
+            found += [f"{what}: {tuple(row)}" for row in await self._fetch(statement)]
+        return found

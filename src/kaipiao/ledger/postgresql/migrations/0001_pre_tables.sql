@@ -1,0 +1,223 @@
+-- The ledger's tables. Money in whole cents, instants in microseconds since 1970 (UTC), leases in seconds of the
+-- database's clock. Every business table begins with the taxpayer. Key texts compare by code point (COLLATE "C").
+
+CREATE TABLE taxpayer (
+    taxpayer text COLLATE "C" NOT NULL,
+    tenant text NOT NULL,
+    name text NOT NULL,
+    channels text NOT NULL, -- JSON array, in order of preference
+    PRIMARY KEY (taxpayer)
+);
+
+CREATE TABLE number_segment (
+    taxpayer text COLLATE "C" NOT NULL,
+    serial text COLLATE "C" NOT NULL, -- ywlsh: makes the bureau's answer repeatable
+    ordinal integer NOT NULL, -- in the order of asking, per taxpayer
+    channel text COLLATE "C" NOT NULL,
+    year integer NOT NULL,
+    quantity integer NOT NULL CHECK (quantity > 0),
+    requested_at bigint NOT NULL,
+    filled_at bigint, -- NULL until the bureau has answered
+    first text COLLATE "C",
+    last text COLLATE "C",
+    size bigint NOT NULL DEFAULT 0,
+    carved bigint NOT NULL DEFAULT 0, -- so many went into blocks
+    expired bigint NOT NULL DEFAULT 0, -- of those never carved
+    PRIMARY KEY (taxpayer, serial),
+    UNIQUE (taxpayer, ordinal),
+    CHECK (carved + expired <= size)
+);
+
+-- A block's used numbers are its entries. Counting them in the row would make every commit of a block wait for the other:
+-- `used` is written once, when nothing of the block is left.
+CREATE TABLE number_block (
+    taxpayer text COLLATE "C" NOT NULL,
+    id integer NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    year integer NOT NULL,
+    serial text COLLATE "C" NOT NULL,
+    first text COLLATE "C" NOT NULL,
+    last text COLLATE "C" NOT NULL,
+    size bigint NOT NULL,
+    epoch integer NOT NULL,
+    node text COLLATE "C", -- NULL: nobody holds it
+    lease_until double precision NOT NULL,
+    used bigint, -- NULL while some number of it may still be used
+    expired bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (taxpayer, id),
+    CHECK (used IS NULL OR used + expired = size)
+);
+
+-- Small and of all months: a number is given once. Its key is the index on tax number and invoice number.
+CREATE TABLE number_entry (
+    taxpayer text COLLATE "C" NOT NULL,
+    number text COLLATE "C" NOT NULL,
+    block integer, -- NULL: it came with the far side's answer
+    invoice bigint NOT NULL,
+    PRIMARY KEY (taxpayer, number)
+);
+
+-- Small and of all months: an order is admitted once, for ever. The digest keeps the random keys short.
+CREATE TABLE order_key (
+    taxpayer text COLLATE "C" NOT NULL,
+    digest bytea NOT NULL, -- SHA-256 of the client's order number
+    invoice bigint NOT NULL, -- the live one
+    PRIMARY KEY (taxpayer, digest)
+);
+
+CREATE TABLE quota (
+    taxpayer text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    month text COLLATE "C" NOT NULL,
+    downloaded bigint NOT NULL DEFAULT 0,
+    returned bigint NOT NULL DEFAULT 0,
+    issued bigint NOT NULL DEFAULT 0,
+    remaining bigint NOT NULL DEFAULT 0 CHECK (remaining >= 0),
+    valid_from bigint,
+    valid_until bigint,
+    PRIMARY KEY (taxpayer, channel, month),
+    CHECK (remaining = downloaded - returned - issued)
+) WITH (fillfactor = 20);
+
+CREATE TABLE quota_request (
+    taxpayer text COLLATE "C" NOT NULL,
+    serial text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    month text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('download', 'return')),
+    asked bigint NOT NULL,
+    amount bigint, -- NULL until the bureau has answered
+    at bigint NOT NULL,
+    filled_at bigint,
+    PRIMARY KEY (taxpayer, serial)
+);
+
+-- What each invoice took. By month, as all that only grows.
+CREATE TABLE quota_entry (
+    taxpayer text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    month text COLLATE "C" NOT NULL,
+    invoice bigint NOT NULL,
+    amount bigint NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (taxpayer, month, invoice)
+) PARTITION BY RANGE (month);
+
+-- The state machine: narrow, because it changes several times. What is long lies in `document`.
+CREATE TABLE invoice (
+    taxpayer text COLLATE "C" NOT NULL,
+    id bigint NOT NULL,
+    client_order text NOT NULL, -- escaped where it holds U+0000 (texts.py)
+    channel text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    number text COLLATE "C", -- NULL: not numbered yet
+    state text COLLATE "C" NOT NULL,
+    version integer NOT NULL,
+    amount bigint NOT NULL,
+    tax bigint NOT NULL,
+    total bigint NOT NULL,
+    quota bigint NOT NULL,
+    made_at bigint NOT NULL,
+    sent_at bigint,
+    accepted_at bigint,
+    month text COLLATE "C" NOT NULL,
+    next_at bigint,
+    deadline bigint NOT NULL, -- 9223372036854775807: none
+    submission text,
+    submitted_at bigint,
+    unknown_since bigint,
+    denials integer NOT NULL,
+    late_denials integer NOT NULL,
+    tries integer NOT NULL,
+    doubt boolean NOT NULL,
+    refused boolean NOT NULL,
+    alone boolean NOT NULL,
+    alarmed integer NOT NULL,
+    provenance text,
+    problem_code text,
+    problem text,
+    replaces bigint,
+    content_digest bytea NOT NULL,
+    PRIMARY KEY (taxpayer, id)
+) WITH (fillfactor = 70);
+
+-- What was frozen: the request, the XML and its seal. Written once, read when it is sent.
+CREATE TABLE document (
+    taxpayer text COLLATE "C" NOT NULL,
+    month text COLLATE "C" NOT NULL,
+    id bigint NOT NULL, -- of the invoice
+    content bytea NOT NULL,
+    digest bytea, -- NULL, with the rest: accepted, not sealed yet
+    seal bytea,
+    key_id text,
+    algorithm text,
+    xml bytea,
+    invoice bytea,
+    PRIMARY KEY (taxpayer, month, id)
+) PARTITION BY RANGE (month);
+
+CREATE TABLE upload (
+    taxpayer text COLLATE "C" NOT NULL,
+    id bigint NOT NULL,
+    wire_id text NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    node text COLLATE "C" NOT NULL,
+    begun_at bigint NOT NULL,
+    ended_at bigint, -- NULL: no outcome yet
+    phase text,
+    bytes_sent bigint,
+    outcome text,
+    cause text,
+    submission text,
+    timeline text,
+    PRIMARY KEY (taxpayer, id)
+);
+
+CREATE TABLE attempt (
+    taxpayer text COLLATE "C" NOT NULL,
+    upload bigint NOT NULL,
+    invoice bigint NOT NULL,
+    outcome text,
+    PRIMARY KEY (taxpayer, upload, invoice)
+);
+
+-- `position` = (base + transaction id) * 2^22 + place in it: it rises along every writer's chain, and a reader that stops
+-- before the oldest transaction under way misses nothing. No sequence, no counter that every commit would wait for.
+CREATE TABLE event (
+    taxpayer text COLLATE "C", -- NULL: an event of the platform
+    position bigint NOT NULL,
+    writer text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    kind text NOT NULL,
+    at bigint NOT NULL,
+    subject text,
+    invoice bigint, -- for finding the events of an order; not part of the chain
+    data text NOT NULL,
+    previous bytea NOT NULL,
+    hash bytea NOT NULL
+) PARTITION BY RANGE (at);
+
+-- One row. The base is raised when a restored database begins to count its transactions anew.
+CREATE TABLE event_base (
+    id integer NOT NULL CHECK (id = 1),
+    base bigint NOT NULL,
+    PRIMARY KEY (id)
+);
+
+INSERT INTO event_base (id, base) VALUES (1, 0);
+
+CREATE TABLE chain_tip (
+    writer text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    hash bytea NOT NULL,
+    PRIMARY KEY (writer)
+) WITH (fillfactor = 20);
+
+CREATE TABLE chain_head (
+    writer text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    hash bytea NOT NULL,
+    at bigint NOT NULL,
+    key_id text NOT NULL,
+    signature bytea NOT NULL
+);

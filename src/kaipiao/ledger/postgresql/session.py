@@ -1,0 +1,131 @@
+"""One connection to the server: what it must be before it is used, and what a COMMIT on it has said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from kaipiao.errors import LedgerFault
+from kaipiao.language import Text
+from kaipiao.ledger.postgresql.faults import DATABASE_ERRORS
+from kaipiao.ledger.postgresql.limits import LimitWarning
+
+OLDEST_SERVER = 140000  # 14: pg_current_xact_id, idle time-outs
+_SETTINGS = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",  # planned once: planning costs more than the statements
+    "default_transaction_isolation": "read committed",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",  # a node that froze between statements holds nobody up for ever
+}
+_LOOK = """
+SELECT current_setting('server_version_num')::integer AS version, pg_is_in_recovery() AS recovering,
+    current_setting('synchronous_commit') AS durability, current_setting('fsync') AS fsync,
+    current_setting('server_encoding') AS encoding, current_setting('max_connections')::integer
+    - current_setting('superuser_reserved_connections')::integer
+    - coalesce(current_setting('reserved_connections', true), '0')::integer AS room,
+    set_config('synchronous_commit', current_setting('synchronous_commit'), false) AS pinned
+"""
+
+
+class Session:
+    """A connection and what was learnt about its server. Not for two users at a time."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.room = 0  # connections that the server grants to users like us
+        self.warnings: list[LimitWarning] = []
+        self.idle_since = 0.0
+        self._doubts: list[str] = []
+        connection.add_log_listener(self._hear)
+
+    @property
+    def broken(self) -> bool:
+        return bool(self.connection.is_closed())
+
+    def listen(self) -> None:
+        """Forget what was heard: a commit begins."""
+        self._doubts.clear()
+
+    @property
+    def doubt(self) -> str | None:
+        """A warning that came with a commit: committed here, but perhaps not where it must be as well."""
+        return self._doubts[0] if self._doubts else None
+
+    def abort(self) -> None:
+        self.connection.terminate()
+
+    async def close(self) -> None:
+        try:
+            await self.connection.close(timeout=5)
+        except (*DATABASE_ERRORS, TimeoutError):
+            self.connection.terminate()
+
+    def _hear(self, _: object, message: Any) -> None:
+        """Warnings of class 01 (a cancelled wait for the standby) and of a server that goes down while we wait."""
+        code = message.sqlstate or ""
+        if message.severity_en == "WARNING" and (code[:2] == "01" or code.startswith("57P")):
+            self._doubts.append(code)
+
+
+async def connect(url: str, name: str, patience: float) -> Session:
+    """A checked connection. `name` is shown in pg_stat_activity; `patience` in seconds. Raises `LedgerFault`, database
+    errors and `TimeoutError`."""
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=patience,
+            max_cached_statement_lifetime=0,
+            server_settings={**_SETTINGS, "application_name": name[:63]},
+        )
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise LedgerFault(
+            Text("数据库地址有误", "The address of the database is not valid"), reason=type(error).__name__
+        ) from error
+    session = Session(connection)
+    try:
+        await _check(session)
+    except BaseException:
+        session.abort()
+        raise
+    return session
+
+
+async def _check(session: Session) -> None:
+    """Writes go to the primary only, and what is acknowledged must be durable. The durability found is pinned to the
+    session, so that nobody switches it off under us."""
+    found = await session.connection.fetchrow(_LOOK)
+    if found["version"] < OLDEST_SERVER:
+        raise _unfit("PostgreSQL 版本过低", f"PostgreSQL {found['version']} is too old; 14 is needed", "version")
+    if found["recovering"]:
+        raise _unfit("连接到的是备库", "The server is a standby (in recovery); the primary is needed", "recovery")
+    if found["durability"] == "off":
+        raise _unfit("synchronous_commit 已关闭", "synchronous_commit is off: a commit could be lost", "durability")
+    if found["encoding"] != "UTF8":
+        raise _unfit("数据库编码不是 UTF8", f"The database is encoded in {found['encoding']}, not UTF8", "encoding")
+    session.room = found["room"]
+    session.warnings = list(_remarks(found))
+
+
+def _remarks(found: Any) -> list[LimitWarning]:
+    remarks = []
+    if found["durability"] in ("local", "remote_write"):
+        text = f"synchronous_commit = {found['durability']}"
+        remarks.append(
+            LimitWarning(
+                "synchronous_commit",
+                Text(f"{text}：主备切换时可能丢票", f"{text}: a failover may lose what was acknowledged"),
+            )
+        )
+    if found["fsync"] == "off":
+        remarks.append(
+            LimitWarning(
+                "fsync", Text("fsync 已关闭：断电会丢票", "fsync is off: a power cut loses what was acknowledged")
+            )
+        )
+    return remarks
+
+
+def _unfit(zh: str, en: str, reason: str) -> LedgerFault:
+    return LedgerFault(Text(zh, en), reason=reason)
