@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 UPLOAD = "tests/unit/issuing/test_upload_rules.py::"
 ADMISSION = "tests/unit/issuing/test_admission.py::"
+IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
+SURVIVAL = "tests/unit/issuing/test_survival.py::"
 CONTRACT = "tests/contract/ledger/"
 
 
@@ -37,7 +39,7 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "a new number per try",
-        "issuing/uploader.py",
+        "issuing/wire.py",
         '        number=record.number or "",\n',
         "        number=str(int(record.number or 0) + 1000 * (record.tries - 1)),\n",
         (UPLOAD + "test_a_lost_request_is_denied_twice_and_the_same_number_is_sent_again",),
@@ -73,8 +75,8 @@ MUTANTS = [
     Mutant(
         "no settle time",
         "issuing/decisions.py",
-        '        "alarmed": 0,\n        "next_at": now + timedelta(seconds=caps.settle),\n        "deadline": resolve_by(record.made_at, record.submitted_at, caps),',
-        '        "alarmed": 0,\n        "next_at": now,\n        "deadline": resolve_by(record.made_at, record.submitted_at, caps),',
+        '        "next_at": now + timedelta(seconds=caps.settle),\n        "deadline": resolve_by(record.made_at, submitted_at, caps),',
+        '        "next_at": now,\n        "deadline": resolve_by(record.made_at, submitted_at, caps),',
         (UPLOAD + "test_silence_is_unknown_and_nothing_is_asked_or_sent_before_the_settle_time",),
     ),
     Mutant(
@@ -118,14 +120,14 @@ MUTANTS = [
     Mutant(
         "sent after its window closed",
         "issuing/uploader.py",
-        "        late = [r for r, _ in pairs if r.deadline is not None and r.deadline <= now]",
+        "        late = [r for r, _ in pairs if upload_closes(r.made_at, channel.capabilities) <= now]",
         "        late: list[InvoiceRecord] = []",
         (UPLOAD + "test_what_stays_in_the_house_for_48_hours_expires_and_is_not_sent_late",),
     ),
     Mutant(
         "calls left open by a dead process are forgotten",
         "issuing/uploader.py",
-        "            if upload.id in self._flying:\n",
+        "            if upload.id in flying | self._flying:\n",
         "            if True:\n",
         (UPLOAD + "test_calls_left_without_an_outcome_by_a_dead_process_become_unknown_at_the_next_start",),
     ),
@@ -194,6 +196,93 @@ MUTANTS = [
         "        if admission.replaces != live.id or live.state not in REPLACEABLE:\n            return False\n",
         "        if admission.replaces != live.id or live.state not in REPLACEABLE:\n            return False\n        return True\n",
         (CONTRACT + "test_contract_admission.py",),
+    ),
+    Mutant(
+        "a number freed while its first commit may still arrive",
+        "issuing/commit.py",
+        "                if result.outcome is not AdmitOutcome.QUOTA_SHORT:\n                    return result\n",
+        "                if result.outcome is AdmitOutcome.QUOTA_SHORT:\n                    free()\n                return result\n",
+        (IN_DOUBT + "test_once_in_doubt_a_number_is_not_freed_and_the_order_gets_its_true_answer",),
+    ),
+    Mutant(
+        "a caller that goes away takes its number along",
+        "issuing/commit.py",
+        "        if result.outcome in NOT_STORED:\n            free()\n",
+        "",
+        (IN_DOUBT + "test_a_caller_that_goes_away_at_any_moment_takes_no_number_along",),
+    ),
+    Mutant(
+        "a caller that goes away cuts the lease of a block",
+        "issuing/numbers.py",
+        "await asyncio.shield(self._refill(key, shelf))",
+        "await self._refill(key, shelf)",
+        (IN_DOUBT + "test_a_caller_that_goes_away_at_any_moment_takes_no_number_along",),
+    ),
+    Mutant(
+        "a block dropped whatever its epoch",
+        "issuing/numbers.py",
+        "if (t.block, t.epoch) != (block, epoch))",
+        "if t.block != block)",
+        (IN_DOUBT + "test_a_block_that_came_back_to_this_node_under_a_new_epoch_is_not_dropped_with_the_old_one",),
+    ),
+    Mutant(
+        "quota of another month booked as this one's",
+        "issuing/supply.py",
+        "        if standing.value.month != month:",
+        "        if False:",
+        (IN_DOUBT + "test_quota_of_another_month_is_not_booked_as_this_ones",),
+    ),
+    Mutant(
+        "a round waits for its slowest call",
+        "issuing/errands.py",
+        ", timeout=self._policy.errand_patience)",
+        ")",
+        (SURVIVAL + "test_a_call_that_hangs_for_one_taxpayer_keeps_no_other_waiting",),
+    ),
+    Mutant(
+        "a defect ends a loop",
+        "issuing/node.py",
+        "            except Exception:",
+        "            except ZeroDivisionError:",
+        (SURVIVAL + "test_a_loop_outlives_a_defect_and_a_ledger_that_is_away_for_days_and_tells_both",),
+    ),
+    Mutant(
+        "what the channel cannot carry takes its batch along for ever",
+        "issuing/decisions.py",
+        "    if code == DEFECT:",
+        "    if False:",
+        (SURVIVAL + "test_an_invoice_that_the_channel_cannot_carry_takes_no_other_of_its_batch_along",),
+    ),
+    Mutant(
+        "a call that was left open waits for an idle moment",
+        "issuing/uploader.py",
+        "        if self._left_open:\n            await self.recover()\n",
+        "",
+        (
+            SURVIVAL
+            + "test_an_outcome_that_the_ledger_could_not_take_leaves_nothing_uploading_also_when_it_is_never_idle",
+        ),
+    ),
+    Mutant(
+        "the deadline of an earlier copy makes a new one late",
+        "issuing/uploader.py",
+        "if upload_closes(r.made_at, channel.capabilities) <= now]",
+        "if r.submitted_at is not None and r.submitted_at + timedelta(seconds=channel.capabilities.result_window) <= now]",
+        (SURVIVAL + "test_after_the_result_window_an_absent_invoice_is_sent_again_at_once_and_not_called_late",),
+    ),
+    Mutant(
+        "alarms begin anew with every try",
+        "issuing/decisions.py",
+        "    return {} if record.unknown_since is not None else ",
+        "    return ",
+        (SURVIVAL + "test_alarms_count_from_the_first_doubt_however_often_it_is_sent_again",),
+    ),
+    Mutant(
+        "the bureau's own fault casts no doubt",
+        "issuing/decisions.py",
+        '        changes |= {"doubt": True, "sent_at": now}\n',
+        "        pass\n",
+        (UPLOAD + "test_a_refusal_after_the_bureaus_own_fault_is_not_believed_while_it_may_hold_the_first_copy",),
     ),
 ]
 

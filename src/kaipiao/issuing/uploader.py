@@ -60,8 +60,9 @@ class Uploader:
         the outcome: sent without an answer, so UNKNOWN (R4). Returns how many invoices. One that cannot be ended now
         keeps no other waiting."""
         count, left_open = 0, False
+        flying = set(self._flying)  # one that ends while the ledger is read has its outcome already
         for upload in await self._ledger.open_uploads(self._node):
-            if upload.id in self._flying:
+            if upload.id in flying | self._flying:
                 continue
             if upload.channel not in self._channels:
                 self._no_channel(upload.taxpayer, upload.channel)

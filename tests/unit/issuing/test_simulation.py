@@ -188,8 +188,10 @@ def test_whatever_fails_and_whenever_it_is_killed_every_order_ends_once_and_trul
             word = world.chance.random()
             if word < 0.45:
                 await world.issue()
-            elif word < 0.85:
+            elif word < 0.83:
                 await world.turn(world.chance.choice([1, 5, 30, 120, 700]))
+            elif word < 0.85:
+                await world.turn(15 * HOUR)  # over result windows and upload windows
             elif word < 0.95:
                 world.disturb()
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -306,5 +307,37 @@ def test_one_taxpayer_whose_supply_hangs_leaves_the_others_supplied() -> None:
         assert (await p.issue("B", by=OTHER)).record.number
         assert not await p.supply.round()
         await p.supply.close(0)
+
+    asyncio.run(asyncio.wait_for(story(), 10))
+
+
+def test_a_call_that_ends_while_open_calls_are_read_is_not_taken_for_a_dead_one() -> None:
+    """Looking for orphans goes on beside slow calls: one that gets its answer meanwhile keeps it."""
+
+    class Reading(MemoryLedger):
+        async def open_uploads(self, node: str | None = None) -> list[Upload]:
+            found = await super().open_uploads(node)
+            gate.set()
+            for _ in range(50):
+                await asyncio.sleep(0)
+            current = {r.id: r for r in self.store.invoices.values()}
+            return [replace(u, records=tuple(current[r.id] for r in u.records)) for u in found]
+
+    gate = asyncio.Event()
+
+    class Gated(PretendBureau):
+        async def upload(self, taxpayer: str, items: Sequence[Any], wire_id: str) -> Answer[str]:
+            await gate.wait()
+            return await super().upload(taxpayer, items, wire_id)
+
+    async def story() -> None:
+        clock = ManualClock(START)
+        p = await point(Reading("n1"), bureau=Gated(clock), clock=clock, patience=0.01)
+        await p.issue("A")
+        clock.advance(2)
+        await p.uploader.round()  # it is on the wire
+        assert await p.uploader.recover() == 0
+        record = await p.record("A")
+        assert (record.state, record.doubt) == (State.SUBMITTED, False)
 
     asyncio.run(asyncio.wait_for(story(), 10))

@@ -287,3 +287,16 @@ def test_whatever_one_call_meets_the_sale_is_filed_once_under_its_one_number(wor
             assert await p.state(f"A{n}") is State.CONFIRMED
 
     run(story)
+
+
+def test_a_refusal_after_the_bureaus_own_fault_is_not_believed_while_it_may_hold_the_first_copy() -> None:
+    async def story(p: Point) -> None:
+        issued = await p.issue("A")
+        p.bureau.script = ["fault"]
+        await p.step(2)
+        assert await p.state("A") is State.ISSUED
+        p.bureau.refusals[str(issued.record.number)] = "额度不足"
+        await p.run(30 * HOUR, every=60)
+        assert await p.state("A") is State.CONFIRMED
+
+    run(story)
