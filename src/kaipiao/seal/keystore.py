@@ -28,7 +28,7 @@ __all__ = ["KeyEntry", "KeyStore", "load_or_create_kek"]
 
 SM2, P256 = "SM2", "P-256"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_SUFFIX = ".key"
+_SUFFIX, _CERTIFICATES = ".key", ".cert.pem"
 _FILE_LIMIT = 16_384  # bytes; a real one has about 900
 _NAME_TRIES = 20
 
@@ -63,7 +63,13 @@ class KeyStore:
         letters, digits, hyphens. Without a `key_id` it is purpose-yyyyMMdd-xxxx (day in Asia/Shanghai).
         Raises `SealFault` when the name is taken or not allowed; an existing key is never written over."""
         _require_name(purpose)
-        secret, public = self._generated(algorithm)
+        private = Sm2PrivateKey.generate(self._engine) if algorithm == SM2 else _generated(algorithm)
+        return self.put(purpose, private, key_id)
+
+    def put(self, purpose: str, private: Sm2PrivateKey | ec.EllipticCurvePrivateKey, key_id: str | None = None) -> str:
+        """A key that was made elsewhere, SM2 or P-256; the rest is as with `create`."""
+        _require_name(purpose)
+        algorithm, secret, public = _encoded(private)
         for _ in range(_NAME_TRIES):
             name = _require_name(key_id or self._fresh_id(purpose))
             if self._placed(KeyEntry(name, purpose, algorithm, self._clock.now(), public), secret):
@@ -71,6 +77,26 @@ class KeyStore:
             if key_id is not None:
                 break
         raise SealFault(Text("密钥编号已被使用。", "The key id is taken."), purpose=purpose, key_id=key_id)
+
+    def put_certificates(self, key_id: str, pem: bytes) -> None:
+        """The certificate of a key and those above it, beside it in `<key_id>.cert.pem`. Never written over.
+        Raises `KeyUnknown`, `SealFault` when there is one already, `KeyStoreUnusable`."""
+        self._read(key_id)
+        try:
+            durable.create(self._certificates_path(key_id), pem)
+        except FileExistsError:
+            raise SealFault(Text("这把密钥已有证书。", "This key has a certificate already."), key_id=key_id) from None
+        except OSError as error:
+            raise self._unusable() from error
+
+    def certificates(self, key_id: str) -> bytes | None:
+        """What `put_certificates` stored, or None. Raises `KeyStoreUnusable`."""
+        try:
+            return self._certificates_path(_require_name(key_id)).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unusable() from error
 
     def sealer(self, key_id: str) -> Sm2Sealer:
         """The sealer over an SM2 key. Keep it: opening the key costs about a millisecond.
@@ -122,18 +148,6 @@ class KeyStore:
                 durable.replace(self._path(name), KeyFile(file.entry, target, again).to_bytes())
             except OSError as error:
                 raise self._unusable() from error
-
-    def _generated(self, algorithm: str) -> tuple[bytes, bytes]:
-        """(PKCS#8, SubjectPublicKeyInfo) of a new key."""
-        if algorithm == SM2:
-            sm2 = Sm2PrivateKey.generate(self._engine)
-            return sm2.to_pkcs8_der(), sm2.public_key.to_spki_der()
-        if algorithm != P256:
-            raise SealFault(Text("不支持的密钥算法。", "The key algorithm is not supported."), algorithm=algorithm)
-        p256 = ec.generate_private_key(ec.SECP256R1())
-        der, spki = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        secret = p256.private_bytes(der, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return secret, p256.public_key().public_bytes(der, spki)
 
     def _fresh_id(self, purpose: str) -> str:
         return f"{purpose}-{self._clock.now().astimezone(SHANGHAI):%Y%m%d}-{secrets.token_hex(2)}"
@@ -214,6 +228,9 @@ class KeyStore:
     def _path(self, key_id: str) -> Path:
         return self._directory / f"{key_id}{_SUFFIX}"
 
+    def _certificates_path(self, key_id: str) -> Path:
+        return self._directory / f"{key_id}{_CERTIFICATES}"
+
     def _unusable(self) -> KeyStoreUnusable:
         return KeyStoreUnusable(directory=str(self._directory))
 
@@ -237,6 +254,23 @@ def _require_name(name: str) -> str:
             Text("密钥编号只能用小写字母、数字和连字符。", "A key id has small letters, digits and hyphens only.")
         )
     return name
+
+
+def _generated(algorithm: str) -> ec.EllipticCurvePrivateKey:
+    if algorithm != P256:
+        raise SealFault(Text("不支持的密钥算法。", "The key algorithm is not supported."), algorithm=algorithm)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _encoded(private: Sm2PrivateKey | ec.EllipticCurvePrivateKey) -> tuple[str, bytes, bytes]:
+    """(algorithm, PKCS#8, SubjectPublicKeyInfo)."""
+    if isinstance(private, Sm2PrivateKey):
+        return SM2, private.to_pkcs8_der(), private.public_key.to_spki_der()
+    if not isinstance(private.curve, ec.SECP256R1):
+        raise SealFault(Text("不支持的密钥算法。", "The key algorithm is not supported."), algorithm=private.curve.name)
+    der, spki = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    secret = private.private_bytes(der, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return P256, secret, private.public_key().public_bytes(der, spki)
 
 
 def _sized(kek: bytes) -> bytes:

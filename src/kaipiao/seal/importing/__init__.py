@@ -1,0 +1,1 @@
+"""Keys and certificates that somebody already has: read, judged, and put into the key store."""
