@@ -189,3 +189,83 @@ def test_sigterm_ends_the_server_cleanly(bench: Bench, tmp_path: Path) -> None:
     assert server.stop() == 0, tail(tmp_path / "log")
     assert time.monotonic() - began < 15
     assert not (home / "server.json").exists()
+
+
+def test_the_version_stands_alone(tmp_path: Path) -> None:
+    done = kaipiao("--version", cwd=tmp_path)
+    assert done.code == 0
+    assert done.out.strip().count(".") == 2
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("command", [[], ["issue"], ["token"], ["audit"], ["audit", "verify"], ["list"]])
+def test_a_chinese_help_page_has_no_english_words_of_the_library(tmp_path: Path, command: list[str]) -> None:
+    page = kaipiao(*command, "-h", cwd=tmp_path).out
+    for word in (
+        "Usage",
+        "Options",
+        "Commands",
+        "Arguments",
+        "Show this",
+        "Install",
+        "required",
+        "default:",
+        "env var",
+    ):
+        assert word not in page
+    assert "用法" in page
+    assert "选项" in page
+    assert "Options" in kaipiao(*command, "-h", cwd=tmp_path, language="en_US.UTF-8").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["issue"], "缺少参数 'files'"),
+        (["nonsense"], "没有这个命令：'nonsense'"),
+        (["serve", "--what"], "没有这个选项：--what"),
+        (["list", "--limit", "x"], "须为整数"),
+        (["list", "--limit", "0"], "须不小于 1"),
+        (["list", "--state", "x"], "只能是 'accepted'"),
+        (["show", "a", "b"], "多余的参数：b"),
+        (["token", "--hours", "nan"], "须不大于"),
+        (["token", "--role", "root"], "只能是 issuer"),
+        (["sandbox", "--start", "x"], "ISO 8601"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_said_in_chinese(tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = kaipiao(*arguments, cwd=tmp_path)
+    assert done.code == 64
+    assert words in done.err
+    assert done.out == ""
+
+
+def test_a_file_that_cannot_be_read_is_named_and_harms_no_other(bench: Bench, platform: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    good = write(tmp_path / "good.json", sale(bench, "files"))
+    files = ["folder", "missing.json", good]
+    done = kaipiao("issue", *files, "-d", platform, "--json", "--no-wait", cwd=tmp_path)
+    assert done.code == 1
+    assert [line["refused"]["at"] for line in done.lines() if "refused" in line] == ["folder:1", "missing.json:1"]
+    assert "number" in done.last()
+    assert "这是目录" in done.err
+    assert "没有这个文件" in done.err
+
+
+@pytest.mark.parametrize("book", ["--client", "--bureau"])
+def test_a_file_that_is_no_book_is_no_defect_of_ours(platform: Path, tmp_path: Path, book: str) -> None:
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 10)
+    done = kaipiao("books", "-d", platform, book, "noise", cwd=tmp_path)
+    assert done.code == 1
+    assert "KP-INPUT-01" in done.err
+
+
+def test_init_that_failed_half_way_is_simply_run_again(bench: Bench, tmp_path: Path) -> None:
+    info = json.loads((bench.directory / "bureau.json").read_text(encoding="utf-8"))
+    broken = {**info, "taxpayers": [{**info["taxpayers"][0], "tax_number": None}]}
+    broken.pop("clock_url")
+    (tmp_path / "broken.json").write_text(json.dumps(broken), encoding="utf-8")
+    assert kaipiao("init", "-d", "home", "--sandbox", "broken.json", cwd=tmp_path).code == 1
+    assert not (tmp_path / "home" / "kaipiao.toml").exists()
+    again = kaipiao("init", "-d", "home", "--sandbox", bench.directory / "bureau.json", cwd=tmp_path)
+    assert again.code == 0, again.err

@@ -56,7 +56,7 @@ def _connect(directory: Path, keys: KeyStore, bureau: Mapping[str, Any], parts: 
             for t in bureau["taxpayers"]
         ]
         clock = {"follow": bureau["clock_url"], "through": "leqi"}
-    except (KeyError, TypeError, OSError) as broken:
+    except (KeyError, TypeError) as broken:
         raise Malformed(Text("沙箱信息不完整", "The sandbox's information is incomplete")) from broken
     parts |= {"clock": clock, "channel": {"leqi": channel}, "taxpayer": sellers}
 
@@ -84,11 +84,18 @@ def _channel(directory: Path, bureau: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    """All of it or nothing: after a full disk the same `init` can simply be run again."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def toml(parts: Mapping[str, Any], prefix: str = "") -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import typer
-from typer import rich_utils
 
 from kaipiao.cli.terminal import LANGUAGE
 
@@ -42,8 +42,10 @@ REASONS: tuple[tuple[str, str], ...] = (
 
 def use_our_language(command: Any) -> None:
     """Give the help pages of this command and all below it Chinese headings when the terminal is Chinese."""
-    if LANGUAGE != "zh":
+    if LANGUAGE != "zh" or not _help_may_be_shown(sys.argv[1:]):
         return
+    from typer import rich_utils  # slow to import, and only for help pages
+
     rich_utils.ARGUMENTS_PANEL_TITLE = "参数"
     rich_utils.OPTIONS_PANEL_TITLE = "选项"
     rich_utils.COMMANDS_PANEL_TITLE = "命令"
@@ -55,6 +57,11 @@ def use_our_language(command: Any) -> None:
         one.context_class = ChineseContext
         for option in one.get_params(context):
             option.help = HELP.get(getattr(option, "help", None) or "", getattr(option, "help", None))
+
+
+def _help_may_be_shown(arguments: list[str]) -> bool:
+    """By the option, or by a command that was given nothing."""
+    return not set(HELP_OPTIONS).isdisjoint(arguments) or (len(arguments) < 4 and "--version" not in arguments)
 
 
 def _all(command: Any) -> Iterator[Any]:
