@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: docs/reference/errors.md and docs/reference/rules.md.
+"""Writes the pages that are made from the code: errors.md, rules.md and metrics.md of docs/reference/.
 
 usage: python docs/generate.py      (tests/unit/test_docs_are_true.py compares the pages with what this makes)
 """
@@ -15,6 +15,7 @@ import kaipiao
 from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.rules import Received, all_rules
 from kaipiao.language import Text
+from kaipiao.operations.catalogue import CATALOGUE, Entry
 
 HERE = Path(__file__).resolve().parent
 SOURCE = Path(kaipiao.__file__).parent
@@ -47,7 +48,11 @@ class Row:
 
 def pages() -> dict[Path, str]:
     """Every generated page: path below docs/, and its text."""
-    return {Path("reference/errors.md"): errors_page(), Path("reference/rules.md"): rules_page()}
+    return {
+        Path("reference/errors.md"): errors_page(),
+        Path("reference/rules.md"): rules_page(),
+        Path("reference/metrics.md"): metrics_page(),
+    }
 
 
 def error_classes() -> list[type[KaipiaoError]]:
@@ -168,6 +173,59 @@ def rules_page() -> str:
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def metrics_page() -> str:
+    lines = [
+        "# 指标与日志 · Metrics and logs",
+        MADE,
+        "",
+        "## 指标 · Metrics",
+        "`GET /metrics` 给出 OpenMetrics 1.0；`Accept` 更想要 `text/plain` 时给出旧格式。需要 `platform:read`（角色 operator），"
+        "在回环上也一样。令牌限于某些税号时，带 `taxpayer` 的量只有它们的。标签只取自设置、路由模板与固定的名单，"
+        "没有购买方、订单号与号码。带 `taxpayer` 的量与 `kaipiao_ready` 在抓取时查账本，每秒至多一次，最多 200 个纳税人；"
+        "账本 2 秒不答则缺席，其余照给。另有 `process_*` 与 `python_*`。",
+        "",
+        "`GET /metrics` gives OpenMetrics 1.0, or the older text when `Accept` prefers `text/plain`. It needs `platform:read`"
+        " (role operator), on loopback too. A token for certain taxpayers sees only their series. Labels come from settings,"
+        " route templates and fixed lists: no buyer, no order key, no invoice number. What has the label `taxpayer`, and"
+        " `kaipiao_ready`, asks the ledger when scraped, at most once a second, for at most 200 taxpayers; if the ledger does"
+        " not answer in 2 s these are missing and the rest is given. There are also `process_*` and `python_*`.",
+        "",
+        "| 名称 name | 种类 kind | 标签 labels | 单位 unit | 含义 meaning |",
+        "|---|---|---|---|---|",
+        *map(_metric_row, sorted(CATALOGUE, key=lambda entry: entry.sample)),
+        "",
+        "## 抓取 · Scraping",
+        "```yaml",
+        "scrape_configs:",
+        "  - job_name: kaipiao",
+        "    static_configs: [{targets: ['127.0.0.1:8790']}]",
+        "    authorization: {credentials_file: /etc/prometheus/kaipiao.token}  # kaipiao token --role operator --hours 8784",
+        "```",
+        "",
+        "## 日志 · Logs",
+        "`kaipiao serve` 在标准错误上逐行写 JSON：`at level logger message`，加上下面这些。一次请求的每一行都带它的"
+        " `request_id`，与应答头 `X-Request-Id` 相同。没有查询串、请求体、票面内容、令牌与密钥。`--log-level` 缺省 `info`。",
+        "",
+        "`kaipiao serve` writes JSON lines on stderr: `at level logger message` and the fields below. Every line of a request has"
+        " its `request_id`, the one in the header `X-Request-Id` of the answer. No query, body, invoice content, token or key."
+        " `--log-level` is `info` by default.",
+        "",
+        "| `logger` | 何时 when | 字段 fields |",
+        "|---|---|---|",
+        "| `kaipiao.request` | 每个请求 each request | `method` `route` `status` `ms` `subject`（令牌给谁 whose token） |",
+        "| `kaipiao.wire` | 每次对税局的调用 each call to the bureau | `channel` `service` `taxpayer` `outcome` `code` `phase`"
+        "（走到哪一步 the phase reached） `ms` `bytes` `reused` |",
+        "| 其他 others | 告警与错误 warnings and errors | `code` `taxpayer` `channel` `loop` `failures` `cause`；同一纳税人的同一告警"
+        "每分钟一行，`repeated` 为其间省去的行数 the same warning about a taxpayer once a minute, `repeated`: how many were left out |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric_row(entry: Entry) -> str:
+    labels = " ".join(f"`{label}`" for label in entry.labels)
+    return f"| `{entry.sample}` | {entry.kind} | {labels} | {entry.unit} | {_both(entry.text)} |"
 
 
 def _both(text: Text) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from kaipiao import __version__
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.app import create
 from kaipiao.api.services import Readiness, Services
@@ -37,6 +39,13 @@ from kaipiao.ledger.audit import TrailReport, read_trail
 from kaipiao.ledger.ids import IdMaker
 from kaipiao.ledger.port import Ledger, Taxpayer
 from kaipiao.ledger.sqlite import SqliteLedger
+from kaipiao.operations import catalogue
+from kaipiao.operations.certificates import CertificateFile, Certificates
+from kaipiao.operations.figures import Figures
+from kaipiao.operations.metrics import Metrics
+from kaipiao.operations.scrape import Scrape
+from kaipiao.operations.watched_channel import WatchedChannel
+from kaipiao.operations.watched_sealing import WatchedSealer, WatchedWorkers
 from kaipiao.seal.kek import load_or_create_kek
 from kaipiao.seal.keystore import KeyStore
 from kaipiao.seal.sm2 import Sm2PublicKey
@@ -54,11 +63,14 @@ class Platform:
         self.directory = directory
         self.settings = settings
         self._executor = ThreadPoolExecutor(SEALING_THREADS, thread_name_prefix="seal")
-        self._workers = Threads(self._executor)
+        self.metrics = Metrics()
+        self._workers = WatchedWorkers(Threads(self._executor))
+        self.metrics.gauges[catalogue.SEAL_TASKS] = lambda: self._workers.tasks
+        self.metrics.gauges[catalogue.SEAL_THREADS] = lambda: SEALING_THREADS
         self._keys = key_store(directory, settings)
         self._audit_sealer = self._keys.sealer(settings.keys.audit)
         self.tokens = Tokens(self._keys.p256(settings.keys.token), settings.keys.token)
-        self.ledger: Ledger = SqliteLedger(directory)
+        self.ledger: Ledger = SqliteLedger(directory, on_commit=self.metrics.committed)
         self._policy = Policy(**settings.policy.model_dump())
         self._transports: dict[str, Transport] = {}
         self._side_loops: list[Loop] = []
@@ -130,7 +142,7 @@ class Platform:
         timeouts = Timeouts(**settings.timeouts.model_dump()).divided(speed)
         transport = Transport(self._tls(settings), timeouts)
         self._transports[name] = transport
-        return LeqiChannel(self._leqi(name, settings), transport)
+        return WatchedChannel(LeqiChannel(self._leqi(name, settings), transport), self.metrics)
 
     def _tls(self, settings: ChannelSettings) -> TlsSettings:
         return TlsSettings(
@@ -182,7 +194,8 @@ class Platform:
 
     def _desk(self, taxpayer: TaxpayerSettings) -> Desk:
         channel = taxpayer.channels[0]
-        return Desk(_seller(taxpayer), channel, self._channels[channel].capabilities, self._keys.sealer(taxpayer.seal))
+        sealer = WatchedSealer(self._keys.sealer(taxpayer.seal), self.metrics)
+        return Desk(_seller(taxpayer), channel, self._channels[channel].capabilities, sealer)
 
     def _services(self) -> Services:
         return Services(
@@ -197,7 +210,24 @@ class Platform:
             cover=self._cover,
             audit=self.audit,
             public_key=self._public,
+            scrape=Scrape(self.metrics, self._figures().families),
         )
+
+    def _figures(self) -> Figures:
+        build = {"version": __version__, "node": self.settings.node, "environment": self.settings.environment}
+
+        async def ready() -> bool:
+            return not (await self._readiness()).reasons
+
+        sellers = [t.tax_number for t in self.settings.taxpayer]
+        certificates = Certificates(list(self._certificate_files()))
+        return Figures(self.metrics, self.ledger, sellers, self._cover, ready, self.clock, certificates, build)
+
+    def _certificate_files(self) -> Iterator[CertificateFile]:
+        for name, channel in self.settings.channel.items():
+            yield CertificateFile(name, "ca", self._path(channel.ca_file))
+            if channel.client_certificate:
+                yield CertificateFile(name, "client", self._path(channel.client_certificate))
 
     async def _readiness(self) -> Readiness:
         reasons = []

@@ -28,6 +28,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
         if scheme.lower() != "bearer" or not token.strip():
             raise AccessRefused()
         found = services_of(request).tokens.check(token.strip())
+        request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
         require(found, permission)
         refuse_unknown_parameters(request)
         return found

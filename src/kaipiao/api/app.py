@@ -11,6 +11,7 @@ from kaipiao import __version__
 from kaipiao.api import invoices, openapi, platform, problems
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.services import Services
+from kaipiao.operations.watched_requests import WatchedRequests
 
 
 def create(services: Services) -> FastAPI:
@@ -22,6 +23,7 @@ def create(services: Services) -> FastAPI:
     app.include_router(invoices.router)
     app.include_router(platform.router)
     problems.install(app)
+    app.add_middleware(WatchedRequests, metrics=services.scrape.metrics)  # inside of what gives the id
     app.add_middleware(Envelope)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

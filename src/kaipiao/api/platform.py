@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kaipiao import __version__
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.openapi import problems
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
+from kaipiao.operations.scrape import OPENMETRICS
 
 router = APIRouter(tags=["platform"])
 PROBLEMS = problems(400, 401, 403, 503)
@@ -40,6 +41,17 @@ async def readyz(request: Request) -> JSONResponse:
     ready = not readiness.reasons
     body = {"status": "ready" if ready else "not_ready", "reasons": list(readiness.reasons)}
     return JSONResponse(body, 200 if ready else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {OPENMETRICS: {"schema": {"type": "string"}}}}, **PROBLEMS},
+    summary="运行指标（OpenMetrics）/ Metrics (OpenMetrics)",
+)
+async def metrics(request: Request, caller: Operating) -> Response:
+    page = await services_of(request).scrape.page(request.headers.get("accept"), caller.may_act_for)
+    return Response(page.content, headers={"Content-Type": page.content_type, "Vary": "Accept"})
 
 
 @router.get("/v1/status", response_model=StatusView, responses=PROBLEMS, summary="待上传、可持续时长 / Debt and cover")

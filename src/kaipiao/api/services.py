@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kaipiao.access.tokens import Tokens
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
+from kaipiao.operations.metrics import Metrics
+from kaipiao.operations.scrape import Scrape
 from kaipiao.seal.sm2 import Sm2PublicKey
 
 
@@ -35,3 +37,4 @@ class Services:
     cover: Callable[[str], Awaitable[Cover]]
     audit: Callable[[], Awaitable[TrailReport]]
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
+    scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))

@@ -10,36 +10,49 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from kaipiao.operations.repeats import Repeats
 from kaipiao.operations.request_context import REQUEST_ID
 
-FIELDS = (
+FIELDS = frozenset({
     "request_id", "method", "route", "status", "ms", "subject", "code", "loop", "failures", "taxpayer", "channel",
     "service", "outcome", "phase", "cause", "bytes", "reused", "repeated",
-)  # fmt: skip
+})  # fmt: skip
+_ENCODED = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _instant(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        given = record.__dict__
-        line |= {name: given[name] for name in FIELDS if given.get(name) is not None}
+        for name, value in record.__dict__.items():
+            if name in FIELDS and value is not None:
+                line[name] = value
         if "request_id" not in line and (request_id := REQUEST_ID.get()) is not None:
             line["request_id"] = request_id
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = type(record.exc_info[1]).__name__
             line["trace"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(record.exc_info[2])]
-        return json.dumps(line, ensure_ascii=False)
+        return _ENCODED(line)
+
+
+def _instant(record: logging.LogRecord) -> str:
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00"
+
+
+@lru_cache(2)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def begin(level: int = logging.INFO) -> None:
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # our lines do not say them
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(Repeats())

@@ -15,7 +15,7 @@ from kaipiao.ledger.ids import run_name
 from kaipiao.ledger.sqlite.files import DATABASE, DirectoryLock
 from kaipiao.ledger.sqlite.readers import Readers
 from kaipiao.ledger.sqlite.transaction import Transaction
-from kaipiao.ledger.sqlite.writer import Writer
+from kaipiao.ledger.sqlite.writer import OnCommit, Writer
 
 T = TypeVar("T")
 
@@ -24,13 +24,20 @@ class Handle:
     """Opens and closes the directory; runs work on the writer and reads on the readers."""
 
     def __init__(
-        self, directory: Path, writer: str | None = None, *, lease_clock: Callable[[], float] = time.time
+        self,
+        directory: Path,
+        writer: str | None = None,
+        *,
+        lease_clock: Callable[[], float] = time.time,
+        on_commit: OnCommit | None = None,
     ) -> None:
         """`directory` is made where it is missing (not its parents). `writer` names this run in the trail; each start
-        takes a new one unless it is given. `lease_clock` gives seconds and goes on across restarts."""
+        takes a new one unless it is given. `lease_clock` gives seconds and goes on across restarts. `on_commit` is told of
+        every group, on the writer's thread."""
         self.directory = directory
         self.writer = writer or run_name()
         self._lease_clock = lease_clock
+        self._on_commit = on_commit
         self._lock: DirectoryLock | None = None
         self._readers: Readers | None = None
         self._writer: Writer | None = None
@@ -57,7 +64,7 @@ class Handle:
         lock = DirectoryLock(self.directory)
         readers = Readers(self.directory / DATABASE)
         try:
-            self._writer = Writer(self.directory / DATABASE, self.writer, readers, loop)
+            self._writer = Writer(self.directory / DATABASE, self.writer, readers, loop, self._on_commit)
         except BaseException:
             readers.close()
             lock.release()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import perf_counter
 
 from kaipiao.errors import LedgerFault
 from kaipiao.language import Text
@@ -28,6 +29,8 @@ from kaipiao.ledger.trail import ChainTip
 
 log = logging.getLogger(__name__)
 
+OnCommit = Callable[[int, float], None]  # operations in the group, seconds of its commit
+
 _IDLE = 0.2  # seconds without work before the WAL is cleared
 _MOST = 2_000  # operations in one group
 
@@ -35,11 +38,19 @@ _MOST = 2_000  # operations in one group
 class Writer:
     """Owns the writing connection. Everything but `submit` and `close` runs on its thread."""
 
-    def __init__(self, file: Path, writer: str, readers: Readers, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        file: Path,
+        writer: str,
+        readers: Readers,
+        loop: asyncio.AbstractEventLoop,
+        on_commit: OnCommit | None = None,
+    ) -> None:
         """Opens, recovers and migrates the file. Blocks; raises `LedgerFault` and `LedgerDamaged`."""
         self._file = file
         self._readers = readers
         self._loop = loop
+        self._on_commit = on_commit
         self._queue: SimpleQueue[list[Operation] | None] = SimpleQueue()
         self._pending: list[Operation] = []
         self._closing = False
@@ -112,7 +123,10 @@ class Writer:
     def _commit(self, group: list[Operation]) -> None:
         try:
             connection = self._connection or self._connect()
+            began = perf_counter()
             self._tip = commit_group(connection, self._tip, group)
+            if self._on_commit is not None:
+                self._on_commit(len(group), perf_counter() - began)
         except CommitInDoubt as error:
             log.error("a commit failed and its fate is not known: %s", error.__cause__)
             self._reopen()

@@ -1,0 +1,211 @@
+"""Every metric of ours: name, kind, labels, meaning. `/metrics` and docs/reference/metrics.md are both made from this.
+
+Names follow the Prometheus rules: base units (seconds, bytes) and the unit at the end of the name. No label ever holds
+what a caller or the bureau wrote: labels are names of settings, of routes and of enumerations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kaipiao.language import Text
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`name` is the family's: a counter's samples end in `_total`, an info's in `_info`."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    text: Text
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def help(self) -> str:
+        return f"{self.text.zh} / {self.text.en}"
+
+    @property
+    def sample(self) -> str:
+        """The name that a query is written with."""
+        suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
+        return self.name + suffix
+
+
+# Seconds. A request is answered in milliseconds; a phase of a wire call may last as long as its time-out.
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+WIRE_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SEAL_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0)
+COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+GROUP_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2000.0)
+
+BUILD = Entry(
+    "kaipiao_build",
+    Kind.INFO,
+    ("version", "node", "environment"),
+    Text("版本、节点与环境", "Version, node, environment"),
+)
+REQUESTS = Entry(
+    "kaipiao_http_request_duration_seconds",
+    Kind.HISTOGRAM,
+    ("method", "route", "status"),
+    Text(
+        "一次 HTTP 请求到应答结束的时间；`_count` 即请求数，status 为 5xx 即错误；route 是路由模板，无此地址为 unmatched",
+        "From a request to the end of its answer; `_count` counts requests, status 5xx errors; route is the template, "
+        "unmatched where there is none",
+    ),
+    "seconds",
+    REQUEST_BUCKETS,
+)
+IN_FLIGHT = Entry(
+    "kaipiao_http_requests_in_flight", Kind.GAUGE, (), Text("正在处理的 HTTP 请求", "HTTP requests being worked on")
+)
+WIRE_CALLS = Entry(
+    "kaipiao_wire_calls",
+    Kind.COUNTER,
+    ("channel", "service", "outcome"),
+    Text(
+        "对税局的调用，按服务（upload 上传、poll 取结果、ask 按号查询等）与结论",
+        "Calls to the bureau by service (upload, poll, ask, …) and outcome",
+    ),
+)
+WIRE_CALL_SECONDS = Entry(
+    "kaipiao_wire_call_duration_seconds",
+    Kind.HISTOGRAM,
+    ("channel", "service"),
+    Text("一次调用的全部时间", "A whole call to the bureau"),
+    "seconds",
+    WIRE_BUCKETS,
+)
+WIRE_PHASES = Entry(
+    "kaipiao_wire_phase_duration_seconds",
+    Kind.HISTOGRAM,
+    ("channel", "phase"),
+    Text(
+        "调用中走完的每一阶段：resolve connect handshake write wait answer；沿用的连接没有前三段",
+        "Each phase of a call that came to its end: resolve, connect, handshake, write, wait, answer; a kept connection has "
+        "none of the first three",
+    ),
+    "seconds",
+    WIRE_BUCKETS,
+)
+WIRE_CUT = Entry(
+    "kaipiao_wire_phase_failures",
+    Kind.COUNTER,
+    ("channel", "phase"),
+    Text("调用停在这一阶段，没有走完", "Calls that ended in this phase without finishing it"),
+)
+WIRE_SENT = Entry(
+    "kaipiao_wire_sent_bytes",
+    Kind.COUNTER,
+    ("channel",),
+    Text("交给系统内核的请求字节", "Bytes of requests that the kernel took"),
+    "bytes",
+)
+UPLOADED = Entry(
+    "kaipiao_uploaded_invoices",
+    Kind.COUNTER,
+    ("channel", "outcome"),
+    Text("上传调用中的发票张数，按该次调用的结论", "Invoices in upload calls by the outcome of the call"),
+)
+SEALS = Entry(
+    "kaipiao_seal_duration_seconds",
+    Kind.HISTOGRAM,
+    (),
+    Text("一次签章的时间；`_count` 即签章数", "One seal; `_count` counts seals"),
+    "seconds",
+    SEAL_BUCKETS,
+)
+SEAL_TASKS = Entry(
+    "kaipiao_seal_tasks", Kind.GAUGE, (), Text("等待或正在签章的任务", "Tasks waiting for or in a sealing thread")
+)
+SEAL_THREADS = Entry("kaipiao_seal_threads", Kind.GAUGE, (), Text("签章线程数上限", "Most sealing threads"))
+THREADS = Entry("kaipiao_threads", Kind.GAUGE, (), Text("本进程的 Python 线程", "Python threads of this process"))
+COMMITS = Entry(
+    "kaipiao_ledger_commit_duration_seconds",
+    Kind.HISTOGRAM,
+    (),
+    Text("账本一次成组提交的时间", "One group commit of the ledger"),
+    "seconds",
+    COMMIT_BUCKETS,
+)
+GROUPS = Entry(
+    "kaipiao_ledger_commit_operations",
+    Kind.HISTOGRAM,
+    (),
+    Text("一次提交里的操作数", "Operations in one commit"),
+    "",
+    GROUP_BUCKETS,
+)
+INVOICES = Entry(
+    "kaipiao_invoices",
+    Kind.GAUGE,
+    ("taxpayer", "state"),
+    Text("各状态的发票张数；issued 即上传队列", "Invoices by state; issued is the upload queue"),
+)
+DEBT_AGE = Entry(
+    "kaipiao_debt_age_seconds",
+    Kind.GAUGE,
+    ("taxpayer",),
+    Text("最早一张尚无结果的发票距今", "Age of the oldest invoice that is not settled"),
+    "seconds",
+)
+NUMBERS_LEFT = Entry(
+    "kaipiao_numbers_left", Kind.GAUGE, ("taxpayer",), Text("本年剩余号码", "Numbers left of this year")
+)
+QUOTA_LEFT = Entry(
+    "kaipiao_quota_left_yuan", Kind.GAUGE, ("taxpayer",), Text("本月剩余额度（元）", "Quota left of this month"), "yuan"
+)
+COVER = Entry(
+    "kaipiao_cover_seconds",
+    Kind.GAUGE,
+    ("taxpayer", "bound"),
+    Text(
+        "税局不应答时还能开多久，及由何者决定", "How long issuing goes on with nobody answering, and which bound binds"
+    ),
+    "seconds",
+)
+READY = Entry("kaipiao_ready", Kind.GAUGE, (), Text("能否开票：1 能，0 不能", "Can it issue? 1 or 0"))
+CERTIFICATES = Entry(
+    "kaipiao_certificate_expiry_seconds",
+    Kind.GAUGE,
+    ("channel", "certificate"),
+    Text(
+        "通道所用证书（client 客户端、ca 信任的机构）距失效；负数为已失效，NaN 为文件读不出",
+        "Until a channel's certificate (client, ca) expires; negative when it has, NaN when the file cannot be read",
+    ),
+    "seconds",
+)
+LEFT_OUT = Entry(
+    "kaipiao_taxpayers_left_out",
+    Kind.GAUGE,
+    (),
+    Text("因超过上限而没有列出的纳税人", "Taxpayers beyond the limit, which have no series of their own"),
+)
+LOOK_FAILURES = Entry(
+    "kaipiao_scrape_failures",
+    Kind.COUNTER,
+    (),
+    Text(
+        "取数失败：账本没有及时答复，对应的量缺席", "Figures that the ledger did not give in time and that are missing"
+    ),
+)
+
+MADE_AS_IT_HAPPENS = (
+    REQUESTS, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
+    LOOK_FAILURES,
+)  # fmt: skip
+MADE_WHEN_ASKED = (
+    BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
+    THREADS, LEFT_OUT,
+)  # fmt: skip
+CATALOGUE = (*MADE_AS_IT_HAPPENS, *MADE_WHEN_ASKED)
