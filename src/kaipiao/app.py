@@ -186,6 +186,7 @@ class Platform:
             ids,
             policy,
             refuse_reason=self._supply.refuse_reason,
+            quota_ended=self._supply.quota_ended,
             on_quota_short=lambda _taxpayer, _channel: self.node.wake_supply(),
         )
         uploader = Uploader(self.ledger, self._channels, paces, self.clock, ids, settings.node, policy)

@@ -17,6 +17,7 @@ KaipiaoError
 ├── CannotIssue                  nothing stored; says what unlocks it
 │   ├── NumbersExhausted         KP-ISSUE-01
 │   ├── QuotaExhausted           KP-ISSUE-02
+│   ├── QuotaNotValid            KP-ISSUE-07   its validity is over before the month is
 │   ├── NotQualified             KP-ISSUE-03   risk, status (business rule 4.7)
 │   ├── ClockUnsound             KP-ISSUE-04   the clock runs backwards or leads the bureau's
 │   ├── ChannelCannotCarry       KP-ISSUE-06   it could never be uploaded (special elements)
@@ -229,6 +230,15 @@ class QuotaExhausted(CannotIssue):
     )
 
 
+class QuotaNotValid(CannotIssue):
+    code = "KP-ISSUE-07"
+    title = Text("发票额度已过有效期", "The invoice quota is no longer valid")
+    next_step = Text(
+        "申报后请调整额度有效期，系统随即恢复开票。",
+        "After filing, have its validity adjusted; issuing goes on by itself.",
+    )
+
+
 class NotQualified(CannotIssue):
     code = "KP-ISSUE-03"
     title = Text("纳税人状态不允许开票", "The taxpayer's standing does not allow issuing")
@@ -242,7 +252,9 @@ class ChannelCannotCarry(CannotIssue):
 
     code = "KP-ISSUE-06"
     title = Text("所用通道不能上传这类发票", "The channel cannot upload an invoice of this sort")
-    next_step = Text("请去掉字段 special，或改用支持该特定要素的通道。", "Leave out `special`, or use a channel that carries it.")
+    next_step = Text(
+        "请去掉字段 special，或改用支持该特定要素的通道。", "Leave out `special`, or use a channel that carries it."
+    )
     resend = Resend.AFTER_CHANGE
     status = 422
 

@@ -19,6 +19,7 @@ from kaipiao.errors import (
     NotQualified,
     OrderConflict,
     QuotaExhausted,
+    QuotaNotValid,
     RulesBroken,
     Stopping,
 )
@@ -63,7 +64,8 @@ class _Frozen:
 
 
 class Issuer:
-    """Admits orders. `refuse_reason` (qualification) and the clock's soundness are asked for every order."""
+    """Admits orders. `refuse_reason` (qualification), `quota_ended` and the clock's soundness are asked for
+    every order."""
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Issuer:
         policy: Policy,
         *,
         refuse_reason: Callable[[str], str | None],
+        quota_ended: Callable[[str, str, datetime], datetime | None],
         on_quota_short: Callable[[str, str], None],
     ) -> None:
         self._ledger = ledger
@@ -86,6 +89,7 @@ class Issuer:
         self._ids = ids
         self._policy = policy
         self._refuse_reason = refuse_reason
+        self._quota_ended = quota_ended
         self._on_quota_short = on_quota_short
         self._committer = Committer(ledger, clock, policy)
         self._last_made: datetime | None = None
@@ -131,6 +135,7 @@ class Issuer:
         self.check(draft)
         while True:
             made_at = self._made_at()
+            self._check_quota_valid(draft.seller_tax_number, desk.channel, made_at)
             year = year_of(made_at)
             taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
             result, document = await self._admit(draft, desk, taken, made_at, content, digest)
@@ -145,6 +150,12 @@ class Issuer:
                 await self._ledger.append_events([event])
                 continue
             return await self._not_admitted(draft, desk, result, content, digest)
+
+    def _check_quota_valid(self, taxpayer: str, channel: str, made_at: datetime) -> None:
+        ended = self._quota_ended(taxpayer, channel, made_at)
+        if ended is not None:
+            self._on_quota_short(taxpayer, channel)
+            raise QuotaNotValid(taxpayer=taxpayer, valid_until=ended.isoformat())
 
     async def _not_admitted(
         self, draft: Draft, desk: Desk, result: AdmitResult, content: bytes, digest: bytes

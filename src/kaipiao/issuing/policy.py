@@ -27,7 +27,7 @@ class Policy:
     refused_seconds: float = 600.0  # sooner while it forbids issuing: it may have been put right
     year_guard: float = 5.0  # around New Year no numbers are pulled: the two clocks may not agree on the year
     clock_back: float = 1.0  # how far the clock may step back before issuing refuses
-    uploads_at_once: int = 4  # wire calls under way, over all taxpayers
+    uploads_at_once: int = 16  # wire calls under way, over all taxpayers
     commit_patience: float = 10.0  # real seconds a caller waits for a commit whose fate is unknown
     errand_patience: float = 0.2  # real seconds that a round waits for its slow calls before it looks for other work
     stop_grace: float = 5.0  # real seconds that a wire call under way gets at shutdown

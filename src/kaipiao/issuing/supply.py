@@ -45,11 +45,17 @@ class Supply:
         self._clock = clock
         self._policy = policy
         self._refusals: dict[str, str] = {}
+        self._valid_until: dict[tuple[str, str], tuple[str, datetime | None]] = {}
         self._standing_at: dict[str, datetime] = {}
         self._errands = Errands("supply", clock, policy)
         self._enough: set[tuple[str, str]] = set()
         self._failures: dict[tuple[str, str], int] = {}
         self._not_before: dict[tuple[str, str], datetime] = {}
+
+    def quota_ended(self, taxpayer: str, channel: str, at: datetime) -> datetime | None:
+        """Since when the quota of this month may not be used any more (business rule 4.8); None while it may."""
+        month, until = self._valid_until.get((taxpayer, channel), ("", None))
+        return until if until is not None and month == month_of(at) and at >= until else None
 
     def refuse_reason(self, taxpayer: str) -> str | None:
         """Why this taxpayer may not issue (business rule 4.7); None when it may, or when it was never told."""
@@ -127,6 +133,7 @@ class Supply:
         now = self._clock.now()
         month = month_of(now)
         account = await self._ledger.quota(taxpayer, channel.name, month)
+        self._valid_until[(taxpayer, channel.name)] = (month, account.valid_until)
         _, per_hour = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
         valid = account.valid_until is None or account.valid_until > now
         step = self._policy.quota_step
@@ -162,6 +169,8 @@ class Supply:
         await self._ledger.fill_quota(
             taxpayer, request.serial, grant.amount, grant.valid_from, grant.valid_until, self._clock.now()
         )
+        account = await self._ledger.quota(taxpayer, channel.name, month)
+        self._valid_until[(taxpayer, channel.name)] = (month, account.valid_until)
         return True
 
     async def _standing(self, taxpayer: str, channel: Channel) -> bool:

@@ -128,6 +128,7 @@ async def point(
         ids,
         policy,
         refuse_reason=supply.refuse_reason,
+        quota_ended=supply.quota_ended,
         on_quota_short=lambda _taxpayer, _channel: None,
     )
     uploader = Uploader(ledger, channels, paces, clock, ids, node, policy)

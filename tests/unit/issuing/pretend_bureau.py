@@ -65,6 +65,7 @@ class PretendBureau:
     down: bool = False
     hide: float = 0.0
     may_issue: bool = True
+    quota_until: datetime | None = None
     hanging: set[tuple[str, str]] = field(default_factory=set)  # (service, taxpayer): no answer, ever
     poisoned: set[str] = field(default_factory=set)  # numbers of invoices that this channel cannot carry: it raises
     unreadable: set[str] = field(default_factory=set)  # numbers whose content cannot be digested: it raises
@@ -181,7 +182,7 @@ class PretendBureau:
 
     async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]:
         now = self.clock.now()
-        return Answer(Outcome.OK, QuotaGrant(amount, now, month_end(now)))
+        return Answer(Outcome.OK, QuotaGrant(amount, now, self.quota_until or month_end(now)))
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]:
         if self.down:

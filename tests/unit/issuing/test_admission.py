@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from kaipiao.errors import (
     OrderConflict,
     OutcomeUnknown,
     QuotaExhausted,
+    QuotaNotValid,
     RulesBroken,
     Stopping,
 )
@@ -195,6 +196,24 @@ def test_what_the_channel_could_never_upload_is_refused_before_a_number_is_spent
         with pytest.raises(ChannelCannotCarry):
             await p.issuer.issue(draft("A", special=(Element("Toll", children=(Element("PlateNumber", "粤B"),)),)))
         assert (await p.ledger.number_counts(SELLER, "pretend", 2026)).used == 0
+
+    asyncio.run(story())
+
+
+def test_quota_is_not_used_after_its_validity_and_again_when_it_was_adjusted() -> None:
+    async def story() -> None:
+        p = await point()
+        p.bureau.quota_until = p.clock.now() + timedelta(hours=1)
+        for n in range(9):  # so much that more is downloaded, valid for an hour
+            await p.issue(f"big{n}", "90000.00")
+        await p.supply.round()
+        await p.issue("A")
+        p.clock.advance(3601)
+        with pytest.raises(QuotaNotValid):
+            await p.issue("B")
+        p.bureau.quota_until = None
+        await p.supply.round()
+        assert (await p.issue("B")).record.number
 
     asyncio.run(story())
 
