@@ -188,7 +188,7 @@ def _tell_plan(planned: list[Placement], refused: Any) -> None:
 def _write(
     directory: Path, settings: Settings, judged: list[Judgement], use: Use | None, key_id: str | None, json_output: bool
 ) -> None:
-    from kaipiao.app import key_store
+    from kaipiao.access.keys import key_store
     from kaipiao.cli import key_report
     from kaipiao.seal.importing.exclusive import exclusive
     from kaipiao.seal.importing.placing import place, plan
@@ -276,14 +276,14 @@ def show(
     now = datetime.now(UTC)
     public = pem("PUBLIC KEY", entry.public_key).decode("ascii")
     held = store.certificates(key_id)
-    judged = judge(_certificates(held), now, settings.environment)
+    judged = judge([_found(entry), *_certificates(held)], now, settings.environment)
     if json_output:
-        found = [key_report.as_json(one, f"{key_id}.cert.pem", now) for one in judged]
-        terminal.out_json({**_row(store, settings, entry, now), "public_key": public, "certificates": found})
+        found = [key_report.as_json(one, key_id, now) for one in judged]
+        terminal.out_json({**_row(store, settings, entry, now), "public_key": public, "found": found})
         return
     terminal.errors().print(f"[bold]{entry.key_id}[/] {entry.algorithm} {entry.purpose} {entry.created:%Y-%m-%d}")
     for one in judged:
-        key_report.tell(one, f"{key_id}.cert.pem", now)
+        key_report.tell(one, key_id, now)
     terminal.out(public + (held or b"").decode("ascii"))
 
 
@@ -348,18 +348,17 @@ def rewrap(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) 
 
 
 def _store(directory: Path, settings: Settings) -> KeyStore:
-    from kaipiao.app import key_store
+    from kaipiao.access.keys import key_store
 
     return key_store(directory, settings)
 
 
 def _row(store: KeyStore, settings: Settings, entry: KeyEntry, now: datetime) -> dict[str, Any]:
     from kaipiao.cli import key_report
-    from kaipiao.seal.importing.found import Found
 
     own = [one for one in _certificates(store.certificates(entry.key_id)) if one.public_key == entry.public_key]
     about = key_report.of_found(own[0], now) if own else {}
-    bare = Found("public-key", entry.algorithm, entry.algorithm, "SPKI", entry.public_key)
+    bare = _found(entry)
     return {
         "id": entry.key_id,
         "purpose": entry.purpose,
@@ -372,6 +371,14 @@ def _row(store: KeyStore, settings: Settings, entry: KeyEntry, now: datetime) ->
         "days_left": about.get("days_left"),
         "used_by": _used_by(settings, entry.key_id),
     }
+
+
+def _found(entry: KeyEntry) -> Found:
+    """A stored key as something to judge: its secret stays where it is."""
+    from kaipiao.seal.importing.found import SM2, Found
+
+    kind = entry.algorithm if entry.algorithm == SM2 else "EC"
+    return Found("private-key", kind, entry.algorithm, "keys/", entry.public_key)
 
 
 def _certificates(held: bytes | None) -> list[Found]:

@@ -6,6 +6,7 @@ one file, and the iterations it may spend on it are limited: a file cannot keep 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -78,7 +79,7 @@ class Unlocker:
             return self._pbes2(parameters, data)
         if kind in (TRIPLE_DES_3, TRIPLE_DES_2):
             size = 24 if kind == TRIPLE_DES_3 else 16
-            salt, rounds = parameters.child(0, der.OCTET_STRING).content, self.pay(parameters.child(1).number)
+            salt, rounds = parameters.child(0, der.OCTET_STRING).content, parameters.child(1).number
             key, iv = (self._pkcs12("sha1", salt, rounds, *what) for what in ((_FOR_KEY, size), (_FOR_IV, 8)))
             return _opened(TripleDES(key if size == 24 else key + key[:8]), iv, data)
         raise unreadable(f"不支持的加密方式 {kind}", f"it is encrypted by {kind}, which is not supported")
@@ -86,7 +87,7 @@ class Unlocker:
     def mac(self, digest: str, salt: bytes, rounds: int, data: bytes) -> bytes:
         """PKCS#12's MAC over the authenticated safe. Raises `PasswordNeeded`."""
         size = hashlib.new(digest, usedforsecurity=False).digest_size
-        return hmac.digest(self._pkcs12(digest, salt, self.pay(rounds), _FOR_MAC, size), data, digest)
+        return hmac.digest(self._pkcs12(digest, salt, rounds, _FOR_MAC, size), data, digest)
 
     def pem_decrypted(self, cipher: str, iv: bytes, data: bytes) -> bytes:
         """Old PEM (`DEK-Info`): the key comes from MD5, once. Read for compatibility; never written."""
@@ -158,7 +159,8 @@ class Unlocker:
 
     def _pkcs12(self, digest: str, salt: bytes, rounds: int, purpose: int, size: int) -> bytes:
         """RFC 7292, B.2. The password is BMPString, ended by two zero octets."""
-        block = hashlib.new(digest, usedforsecurity=False).block_size
+        hashed: Callable[..., hashlib._Hash] = functools.partial(getattr(hashlib, digest), usedforsecurity=False)
+        block = hashed().block_size
         try:
             typed = self._typed().decode("utf-8").encode("utf-16-be") + b"\0\0"
         except UnicodeDecodeError:
@@ -167,8 +169,8 @@ class Unlocker:
         result, diversifier = b"", bytes([purpose]) * block
         while True:
             part = diversifier + bytes(mixed)
-            for _ in range(rounds):
-                part = hashlib.new(digest, part, usedforsecurity=False).digest()
+            for _ in range(self.pay(rounds)):
+                part = hashed(part).digest()
             result += part
             if len(result) >= size:
                 return result[:size]
