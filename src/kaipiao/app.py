@@ -12,6 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from kaipiao import __version__
+from kaipiao.access.keys import key_store
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.app import create
 from kaipiao.api.services import Readiness, Services
@@ -46,8 +47,6 @@ from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.operations.watched_channel import WatchedChannel
 from kaipiao.operations.watched_sealing import WatchedSealer, WatchedWorkers
-from kaipiao.seal.kek import load_or_create_kek
-from kaipiao.seal.keystore import KeyStore
 from kaipiao.seal.sm2 import Sm2PublicKey
 from kaipiao.settings import ChannelSettings, Settings, TaxpayerSettings
 
@@ -75,8 +74,10 @@ class Platform:
         self._transports: dict[str, Transport] = {}
         self._side_loops: list[Loop] = []
 
-    async def start(self) -> FastAPI:
-        """Open the ledger, start issuing, give the HTTP application."""
+    async def start(self, *, issuing: bool = True) -> FastAPI:
+        """Open the ledger, start issuing, give the HTTP application. Without `issuing` it is for looking only: nothing is
+        sent, pulled or written into the trail that somebody may be about to audit."""
+        self._issuing = issuing
         await self.ledger.open()
         try:
             return await self._start()
@@ -87,10 +88,13 @@ class Platform:
     async def _start(self) -> FastAPI:
         self.clock = await self._clock()
         self._channels = self._make_channels()
-        await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
         self.node = self._make_node()
-        await self.node.start()
-        self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
+        if self._issuing:
+            await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
+            await self.node.start()
+            self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
+        else:
+            self.node.issuer.stopping = True
         for loop in self._side_loops:
             loop.start()
         return create(self._services())
@@ -105,10 +109,12 @@ class Platform:
                 closing.push_async_callback(transport.close)
             for channel in self._channels.values():
                 closing.push_async_callback(channel.close)
-            closing.push_async_callback(self._sign_heads)
+            if self._issuing:
+                closing.push_async_callback(self._sign_heads)
             for loop in self._side_loops:
                 closing.push_async_callback(loop.stop, self._policy.stop_grace)
-            await self.node.stop()
+            if self._issuing:
+                await self.node.stop()
 
     async def audit(self) -> TrailReport:
         return await read_trail(self.ledger, lambda head: head_is_sound(head, self._audit_sealer))
@@ -262,12 +268,6 @@ class Platform:
 
     def _path(self, name: str) -> Path:
         return self.directory / name
-
-
-def key_store(directory: Path, settings: Settings) -> KeyStore:
-    """The key store of a data directory."""
-    kek = load_or_create_kek(directory / settings.keys.kek_file)
-    return KeyStore(directory / settings.keys.directory, kek)
 
 
 def _row(taxpayer: TaxpayerSettings) -> Taxpayer:

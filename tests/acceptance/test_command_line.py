@@ -269,3 +269,13 @@ def test_init_that_failed_half_way_is_simply_run_again(bench: Bench, tmp_path: P
     assert not (tmp_path / "home" / "kaipiao.toml").exists()
     again = kaipiao("init", "-d", "home", "--sandbox", bench.directory / "bureau.json", cwd=tmp_path)
     assert again.code == 0, again.err
+
+
+def test_looking_at_a_stopped_directory_writes_nothing_into_the_books_it_looks_at(bench: Bench, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    kaipiao("init", "-d", home, "--sandbox", bench.directory / "bureau.json", cwd=tmp_path)
+    kaipiao("issue", write(tmp_path / "s.json", sale(bench, "quiet")), "-d", home, "--no-wait", cwd=tmp_path)
+    before = kaipiao("audit", "verify", "-d", home, "--json", cwd=tmp_path).last()
+    for command in (["list"], ["status"], ["books"], ["show", "quiet-0000001"], ["audit", "verify"]):
+        assert kaipiao(*command, "-d", home, cwd=tmp_path).code == 0
+    assert kaipiao("audit", "verify", "-d", home, "--json", cwd=tmp_path).last() == before

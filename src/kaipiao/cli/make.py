@@ -36,7 +36,7 @@ def issue(
     """Issue what the files ask for. Repeat it at any time: an order is never issued twice."""
     from kaipiao.cli.serving import platform_api
 
-    with platform_api(directory) as api:
+    with platform_api(directory, issuing=True) as api:
         numbers, failed = _issue_all(api, files, json_output)
         if wait and numbers:
             _wait(api, numbers, json_output)

@@ -23,12 +23,19 @@ SERVER_FILE = "server.json"
 STOP_SECONDS = 5
 
 
-async def serve(directory: Path, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event | None) -> None:
+async def serve(
+    directory: Path,
+    settings: Settings,
+    ready: Callable[[str], None],
+    stop: asyncio.Event | None,
+    *,
+    issuing: bool = True,
+) -> None:
     """Run until a signal, or until `stop` is set. `ready` is told the URL. Raises `KaipiaoError` when it cannot start."""
     from kaipiao.app import Platform
 
     platform = Platform(directory, settings)
-    application = await platform.start()
+    application = await platform.start(issuing=issuing)
     try:
         server = _server(application)
         listener = _listen(settings)
@@ -120,8 +127,8 @@ def running_url(directory: Path) -> str | None:
 
 def local_token(directory: Path, settings: Settings, role: str, minutes: int = 60) -> str:
     """A token for whoever holds the data directory's keys."""
+    from kaipiao.access.keys import key_store
     from kaipiao.access.tokens import ANY, Tokens
-    from kaipiao.app import key_store
 
     keys = key_store(directory, settings)
     tokens = Tokens(keys.p256(settings.keys.token), settings.keys.token)
@@ -129,11 +136,12 @@ def local_token(directory: Path, settings: Settings, role: str, minutes: int = 6
 
 
 @contextmanager
-def platform_api(directory: Path) -> Iterator[Api]:
-    """The API of this data directory: of the server that runs on it, else of one started here for the time being."""
+def platform_api(directory: Path, *, issuing: bool = False) -> Iterator[Api]:
+    """The API of this data directory: of the server that runs on it, else of one started here for the time being, which
+    issues and uploads only when asked to."""
     settings = load(directory)
     token = local_token(directory, settings, "admin")
-    embedded = _Embedded(directory, settings)
+    embedded = _Embedded(directory, settings, issuing)
     try:
         url = embedded.start()
     except DirectoryInUse:
@@ -152,7 +160,8 @@ def platform_api(directory: Path) -> Iterator[Api]:
 class _Embedded:
     """A server in a thread of this process, on a free port of loopback."""
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    def __init__(self, directory: Path, settings: Settings, issuing: bool) -> None:
+        self._issuing = issuing
         own_port = settings.server.model_copy(update={"port": 0})
         self._settings = settings.model_copy(update={"server": own_port})
         self._directory = directory
@@ -188,7 +197,7 @@ class _Embedded:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        await serve(self._directory, self._settings, self._started, self._stop)
+        await serve(self._directory, self._settings, self._started, self._stop, issuing=self._issuing)
 
     def _started(self, url: str) -> None:
         self._url = url

@@ -200,8 +200,8 @@ def token(
     ] = 24.0,
 ) -> None:
     """Print a bearer token for the API. Treat it as a password."""
+    from kaipiao.access.keys import key_store
     from kaipiao.access.tokens import ANY, ROLES, Tokens
-    from kaipiao.app import key_store
     from kaipiao.settings import load
 
     if role not in ROLES:

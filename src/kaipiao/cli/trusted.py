@@ -34,7 +34,7 @@ def sealed_by(file: Path | None, trust: str | None, directory: Path | None) -> t
             raise Malformed(Text("--trust 须为十六进制公钥", "--trust must be a public key in hex")) from wrong
     if directory is None:
         return seal, None
-    from kaipiao.app import key_store
+    from kaipiao.access.keys import key_store
     from kaipiao.settings import load
 
     keys = key_store(directory, load(directory))
