@@ -1,4 +1,4 @@
-"""No document content, key or token in any log line or problem body: a full run is searched."""
+"""No document content, key or token in any log line, problem body or metric: a full run is searched."""
 
 from __future__ import annotations
 
@@ -35,16 +35,28 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
         sm4 = bench.bureau.info["sm4_key"]
         credential = bench.bureau.info["admin"]["credential"]
         token = bench.token
+        pages = [_metrics(bench, accept) for accept in ("application/openmetrics-text", "text/plain")]
     finally:
         bench.close()
     assert len(problems) >= 5
     logs = [p.read_text(encoding="utf-8") for p in tmp_path.glob("*.log")]
     private = [*SECRETS, sm4, credential, token, token.split(".")[2], *_key_material(tmp_path)]
-    for text in [*logs, *problems]:
+    assert any('"kaipiao.request"' in log for log in logs)
+    for text in [*logs, *problems, *pages]:
         for secret in private:
             assert secret not in text
         assert not re.search(r"eyJ[A-Za-z0-9_-]{10,}\.", text)
         assert "PRIVATE KEY" not in text
+
+
+def _metrics(bench: Bench, accept: str) -> str:
+    headers = {"Authorization": f"Bearer {bench.token}", "Accept": accept}
+    with urllib.request.urlopen(urllib.request.Request(f"{bench.url()}/metrics", headers=headers), timeout=10) as page:
+        text = str(page.read().decode())
+    assert bench.seller in text
+    assert "leak" not in text, "order keys of this run begin with it"
+    assert not re.search(r'="[^"]*[0-9]{20}', text), "no invoice number in a label"
+    return text
 
 
 def _post(bench: Bench, change: dict[str, object], token: str | None = None) -> list[str]:

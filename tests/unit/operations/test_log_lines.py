@@ -1,0 +1,209 @@
+"""Logs as an operator reads them: one JSON line for a request, its id on every line, no line that repeats for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgi import call
+from bench import point
+from test_api import TOKENS, application, sale, token
+
+from kaipiao.cli import logs
+from kaipiao.operations.repeats import MOST, PERIOD, Repeats
+from kaipiao.operations.request_context import REQUEST_ID
+from kaipiao.operations.watched_requests import LONGEST_SUBJECT
+
+
+class Written:
+    """All that was written on stderr so far."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._text = ""
+
+    def getvalue(self) -> str:
+        self._text += self._capsys.readouterr().err
+        return self._text
+
+
+@pytest.fixture
+def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    """What `logs.begin` changes is put back afterwards."""
+    root, own = logging.getLogger(), logging.getLogger("kaipiao")
+    levels = (root.level, own.level)
+    for flag in ("logThreads", "logProcesses", "logMultiprocessing"):
+        monkeypatch.setattr(logging, flag, getattr(logging, flag))
+    yield Written(capsys)
+    root.handlers[:] = [h for h in root.handlers if not isinstance(h.formatter, logs.JsonLines)]
+    root.setLevel(levels[0])
+    own.setLevel(levels[1])
+
+
+def lines(written: Written) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def requests(written: Written) -> list[dict[str, Any]]:
+    return [line for line in lines(written) if line["logger"] == "kaipiao.request"]
+
+
+def test_a_request_is_one_line_with_route_status_time_id_and_subject(stderr: Written) -> None:
+    async def run() -> dict[str, str]:
+        app = application(await point())
+        logs.begin()
+        answer = await call(
+            app,
+            "GET",
+            "/v1/invoices/26442000000000000001?taxpayer=SECRET",
+            token=token(),
+            headers={"x-request-id": "mine.1"},
+        )
+        return answer.headers
+
+    headers = asyncio.run(run())
+    (line,) = requests(stderr)
+    assert line.pop("ms") > 0
+    assert line.pop("at").endswith("+00:00")
+    assert line == {
+        "level": "info",
+        "logger": "kaipiao.request",
+        "message": "request",
+        "method": "GET",
+        "route": "/v1/invoices/{number}",
+        "status": 404,
+        "subject": "test",
+        "request_id": "mine.1",
+    }
+    assert headers["x-request-id"] == "mine.1"
+    assert "SECRET" not in stderr.getvalue()
+    assert "2644200000000000" not in stderr.getvalue()
+
+
+def test_no_body_token_or_address_of_a_caller_is_in_the_lines(stderr: Written) -> None:
+    secret = token()
+
+    async def run() -> None:
+        app = application(await point())
+        logs.begin()
+        body = json.dumps(sale("ORDER-SECRET")).encode()
+        await call(app, "POST", "/v1/invoices", token=secret, body=body)
+        await call(app, "GET", "/no/such/SECRET?x=SECRET", token=secret)
+        await call(app, "S" * 5000, "/healthz", token="eyJ.SECRET.x")
+
+    asyncio.run(run())
+    assert [(one["route"], one["status"]) for one in requests(stderr)] == [
+        ("/v1/invoices", 201), ("unmatched", 404), ("/healthz", 405),
+    ]  # fmt: skip
+    for hidden in ("SECRET", secret, "示例购买方", "工作午餐", "S" * 100):
+        assert hidden not in stderr.getvalue()
+
+
+def test_a_subject_of_any_length_and_kind_keeps_the_line_whole(stderr: Written) -> None:
+    named = TOKENS.make('客户\n"}' + "x" * 5000, "admin", ("*",), timedelta(hours=1))
+
+    async def run() -> None:
+        app = application(await point())
+        logs.begin()
+        await call(app, "GET", "/v1/status", token=named)
+
+    asyncio.run(run())
+    (line,) = requests(stderr)
+    assert line["subject"].startswith('客户\n"}x')
+    assert len(line["subject"]) == LONGEST_SUBJECT
+
+
+def test_every_line_within_a_request_has_its_id_and_lines_outside_have_none(stderr: Written) -> None:
+    logs.begin()
+    log = logging.getLogger("kaipiao.somewhere")
+
+    async def request(request_id: str) -> None:
+        REQUEST_ID.set(request_id)
+        await asyncio.sleep(0)
+        log.warning("deep inside")
+        await asyncio.create_task(later())
+
+    async def later() -> None:
+        log.warning("in a task of it")
+
+    async def run() -> None:
+        await asyncio.gather(request("r1"), request("r2"))
+        log.warning("outside")
+
+    asyncio.run(run())
+    told = [(line["message"], line.get("request_id")) for line in lines(stderr)]
+    assert sorted(told[:-1]) == [
+        ("deep inside", "r1"), ("deep inside", "r2"), ("in a task of it", "r1"), ("in a task of it", "r2"),
+    ]  # fmt: skip
+    assert told[-1] == ("outside", None)
+
+
+def test_a_defect_has_the_id_of_its_request(stderr: Written) -> None:
+    async def run() -> None:
+        app = application(await point())
+        logs.begin()
+
+        async def broken() -> None:
+            raise ZeroDivisionError("SECRET")
+
+        object.__setattr__(app.state.services, "readiness", broken)
+        await call(app, "GET", "/readyz", headers={"x-request-id": "d1"})
+
+    asyncio.run(run())
+    (defect,) = [line for line in lines(stderr) if line["message"] == "defect"]
+    (request,) = requests(stderr)
+    assert defect["request_id"] == request["request_id"] == "d1"
+    assert request["status"] == 500
+    assert "SECRET" not in stderr.getvalue()
+
+
+@pytest.mark.parametrize(("level", "told"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_level_is_ours_and_libraries_are_never_at_debug(stderr: Written, level: str, told: int) -> None:
+    logs.begin(logs.LEVELS[level])
+    for severity in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logging.getLogger("kaipiao.x").log(severity, "ours")
+        logging.getLogger("httpcore2").log(severity, "theirs")
+    written = lines(stderr)
+    assert len([line for line in written if line["message"] == "ours"]) == told
+    assert all(line["level"] != "debug" for line in written if line["message"] == "theirs")
+
+
+def warning(message: str = "numbers.not_pulled", level: int = logging.WARNING, **extra: object) -> logging.LogRecord:
+    record = logging.LogRecord("kaipiao.issuing.supply", level, "", 0, message, None, None)
+    record.__dict__ |= extra
+    return record
+
+
+def test_a_warning_that_repeats_is_written_once_a_minute_with_how_often_it_was_held_back() -> None:
+    now = [0.0]
+    repeats = Repeats(lambda: now[0])
+    written = []
+    for _ in range(125):
+        record = warning(taxpayer="T1", code="connect.refused")
+        if repeats.filter(record):
+            written.append((now[0], record.__dict__["repeated"]))
+        now[0] += 1.0
+    assert written == [(0.0, None), (PERIOD, 59), (2 * PERIOD, 59)]
+
+
+def test_other_warnings_and_all_errors_pass() -> None:
+    repeats = Repeats(lambda: 0.0)
+    assert repeats.filter(warning(taxpayer="T1", code="c"))
+    assert not repeats.filter(warning(taxpayer="T1", code="c"))
+    assert repeats.filter(warning(taxpayer="T2", code="c"))
+    assert repeats.filter(warning(taxpayer="T1", code="d"))
+    assert repeats.filter(warning("quota.not_read", taxpayer="T1", code="c"))
+    assert all(repeats.filter(warning(level=logging.ERROR, taxpayer="T1", code="c")) for _ in range(3))
+    assert all(repeats.filter(warning()) for _ in range(3))
+
+
+def test_what_is_remembered_of_warnings_is_bounded() -> None:
+    repeats = Repeats(lambda: 0.0)
+    for n in range(3 * MOST):
+        assert repeats.filter(warning(taxpayer="T1", code=f"c{n}"))
+    assert len(repeats._said) == MOST
