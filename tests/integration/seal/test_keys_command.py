@@ -18,6 +18,7 @@ from kaipiao.cli.setup import set_up
 from kaipiao.errors import KaipiaoError, KekRefused, KeyStoreUnusable, SealFault, WrongKek
 from kaipiao.seal import durable
 from kaipiao.seal.importing import rotation
+from kaipiao.seal.importing.exclusive import exclusive
 from kaipiao.seal.importing.faults import KeyAlreadyThere, KeyUnsuitable, PasswordNeeded, PasswordWrong
 from kaipiao.seal.kek import load_or_create_kek
 from kaipiao.seal.keystore import KeyStore
@@ -279,6 +280,20 @@ def test_a_kek_that_is_not_ours_to_change_is_left_alone(
     with pytest.raises(KekRefused):
         rotation.rotate(home / "keys", home / "keys" / "absent")
     assert state(home) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no lock of a directory")
+def test_a_key_is_never_made_under_a_kek_that_is_just_being_replaced(home: Path) -> None:
+    """Who writes waits for the rotation, and reads the key-encryption key after it."""
+    made: list[str] = []
+    writer = threading.Thread(target=lambda: made.append(keys(home, "create", "--purpose", "seal")[0]["id"]))
+    with exclusive(home / "keys"):
+        writer.start()
+        writer.join(0.5)
+        assert made == []
+        rotation._rotated(home / "keys", home / "keys" / "kek")
+    writer.join(20)
+    assert store(home).sealer(made[0]).seal(b"x")
 
 
 def test_create_takes_the_algorithm_of_the_purpose(home: Path) -> None:
