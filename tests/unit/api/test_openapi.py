@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asgi import call
+from bench import Point
 from fastapi import FastAPI
-from test_api import Point, post, sale, token, told
+from test_api import post, sale, token, told
 
 PROBLEM = "application/problem+json"
 
