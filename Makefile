@@ -28,8 +28,8 @@ test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minu
 	$(RUN)/python -m pytest
 
 lint: $(VENV)/dev ## 风格、类型、导入方向 / style, types, direction of imports
-	$(RUN)/ruff check src tests benchmarks
-	$(RUN)/ruff format --check src tests benchmarks
+	$(RUN)/ruff check src tests benchmarks docs
+	$(RUN)/ruff format --check src tests benchmarks docs
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
 
