@@ -243,7 +243,7 @@ def test_what_is_wrong_with_a_command_line_is_said_in_chinese(tmp_path: Path, ar
 def test_a_file_that_cannot_be_read_is_named_and_harms_no_other(bench: Bench, platform: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     good = write(tmp_path / "good.json", sale(bench, "files"))
-    files = ["folder", "missing.json", good]
+    files: list[str | Path] = ["folder", "missing.json", good]
     done = kaipiao("issue", *files, "-d", platform, "--json", "--no-wait", cwd=tmp_path)
     assert done.code == 1
     assert [line["refused"]["at"] for line in done.lines() if "refused" in line] == ["folder:1", "missing.json:1"]
