@@ -200,6 +200,28 @@ LOOK_FAILURES = Entry(
     ),
 )
 
+SESSIONS = Entry(
+    "kaipiao_database_sessions",
+    Kind.GAUGE,
+    ("state",),
+    Text(
+        "本节点的数据库连接：idle 空闲、used 在用（仅 PostgreSQL）",
+        "Database connections of this node: idle, used (PostgreSQL only)",
+    ),
+)
+SESSIONS_MOST = Entry(
+    "kaipiao_database_sessions_limit",
+    Kind.GAUGE,
+    (),
+    Text("本节点数据库连接的上限（仅 PostgreSQL）", "Most database connections of this node (PostgreSQL only)"),
+)
+SESSIONS_WAITING = Entry(
+    "kaipiao_database_waiting",
+    Kind.GAUGE,
+    (),
+    Text("等待数据库连接的调用（仅 PostgreSQL）", "Callers that wait for a database connection (PostgreSQL only)"),
+)
+
 MADE_AS_IT_HAPPENS = (
     REQUESTS, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
     LOOK_FAILURES,
@@ -208,4 +230,5 @@ MADE_WHEN_ASKED = (
     BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
     THREADS, LEFT_OUT,
 )  # fmt: skip
-CATALOGUE = (*MADE_AS_IT_HAPPENS, *MADE_WHEN_ASKED)
+OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING)  # only where the ledger is on a server
+CATALOGUE = (*MADE_AS_IT_HAPPENS, *MADE_WHEN_ASKED, *OF_A_POOL)

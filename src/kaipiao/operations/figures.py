@@ -18,6 +18,7 @@ from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.cover import Cover
+from kaipiao.ledger.pooling import Pooled, SessionCounts
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations import catalogue
 from kaipiao.operations.catalogue import Entry
@@ -70,6 +71,8 @@ class Figures:
         families = _Families()
         families.info(catalogue.BUILD, self._build)
         families.add(catalogue.LEFT_OUT, (), self._left_out)
+        if isinstance(self._ledger, Pooled):
+            _add_sessions(families, self._ledger.sessions())
         for file, left in (await asyncio.to_thread(self._certificates.seconds_left)).items():
             families.add(catalogue.CERTIFICATES, (file.channel, file.certificate), left)
         try:
@@ -93,6 +96,13 @@ class Figures:
         oldest = await self._ledger.oldest_debt(taxpayer)
         age = 0.0 if oldest is None else (self._clock.now() - oldest).total_seconds()
         families.add(catalogue.DEBT_AGE, (taxpayer,), max(0.0, age))
+
+
+def _add_sessions(families: _Families, counts: SessionCounts) -> None:
+    families.add(catalogue.SESSIONS, ("idle",), counts.idle)
+    families.add(catalogue.SESSIONS, ("used",), counts.used)
+    families.add(catalogue.SESSIONS_MOST, (), counts.most)
+    families.add(catalogue.SESSIONS_WAITING, (), counts.waiting)
 
 
 class _Families:

@@ -16,6 +16,7 @@ from kaipiao.clock import ManualClock
 from kaipiao.errors import LedgerFault
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.cover import Cover
+from kaipiao.ledger.pooling import SessionCounts
 from kaipiao.operations import certificates as certificates_module
 from kaipiao.operations import figures as figures_module
 from kaipiao.operations.certificates import CertificateFile, Certificates
@@ -69,6 +70,19 @@ def test_a_look_tells_queues_numbers_quota_cover_and_readiness() -> None:
     assert told["kaipiao_cover_seconds T1 numbers"] == 1800
     assert told["kaipiao_ready"] == 0
     assert told["kaipiao_debt_age_seconds T1"] == 0
+
+
+def test_a_ledger_on_a_server_tells_of_its_connections() -> None:
+    class Served(CountedLedger):
+        def sessions(self) -> SessionCounts:
+            return SessionCounts(idle=3, used=2, most=8, waiting=1)
+
+    told = values(asyncio.run(figures(Served()).families()))
+    assert told["kaipiao_database_sessions idle"] == 3
+    assert told["kaipiao_database_sessions used"] == 2
+    assert told["kaipiao_database_sessions_limit"] == 8
+    assert told["kaipiao_database_waiting"] == 1
+    assert not [name for name in values(asyncio.run(figures(CountedLedger()).families())) if "database" in name]
 
 
 def test_many_scrapes_within_a_second_are_one_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from kaipiao.errors import KaipiaoError, LedgerFault
 from kaipiao.language import Text
 from kaipiao.ledger.ids import run_name
+from kaipiao.ledger.pooling import SessionCounts
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult
 from kaipiao.ledger.postgresql import statistics
 from kaipiao.ledger.postgresql.faults import DATABASE_ERRORS, fault_of, is_broken_way
@@ -42,15 +44,18 @@ class Handle:
         timeout_factor: float = 1.2,
         silence_s: float = 60.0,
         lease_clock: Callable[[], float] | None = None,
+        on_commit: Callable[[int, float], None] | None = None,
     ) -> None:
         """`url`: postgresql://user@host:port/database. `writer` names this run in the trail; each start takes a new one
         unless it is given. The limits are `db.*` of the settings (P22–P26). `silence_s`: a server that says nothing for
-        so long is given up. `lease_clock` gives seconds in simulations; else leases go by the database's clock."""
+        so long is given up. `lease_clock` gives seconds in simulations; else leases go by the database's clock. `on_commit` is told
+        of every group of admissions: how many, and the seconds of its commit."""
         self.writer = writer or run_name()
         self.warnings: list[LimitWarning] = []  # what works, but not as it was asked for; after `open`
         self._wanted = PoolLimits(pool_min, pool_max)
         self._silence = silence_s
         self._lease_clock = lease_clock
+        self._on_commit = on_commit
         self._url = url
         self._idle_seconds = idle_s
         self._patience = ConnectPatience(connect_timeout_s, timeout_factor)
@@ -97,6 +102,10 @@ class Handle:
         if pool is not None:
             await pool.close()
 
+    def sessions(self) -> SessionCounts:
+        """How the connections of this node are used now."""
+        return SessionCounts(0, 0, 0, 0) if self._pool is None else self._pool.counts()
+
     async def _write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run an operation in a transaction of its own. It may be run again when it surely was not committed."""
         if self._lanes is None:
@@ -128,7 +137,10 @@ class Handle:
             return found
 
     async def _admit_group(self, lane: Lane, group: Sequence[Waiting]) -> None:
+        began = time.perf_counter()
         results = await admit_group(lane, group)
+        if self._on_commit is not None:
+            self._on_commit(len(group), time.perf_counter() - began)
         admitted = sum(result.outcome is AdmitOutcome.ADMITTED for result in results)
         if self._statistics.due_after(admitted):
             task = asyncio.get_running_loop().create_task(self._gather_statistics())

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from kaipiao.errors import LedgerFault
 from kaipiao.language import Text
+from kaipiao.ledger.pooling import SessionCounts
 from kaipiao.ledger.postgresql.faults import DATABASE_ERRORS, TOO_MANY_CONNECTIONS, fault_of
 from kaipiao.ledger.postgresql.limits import PoolLimits
 from kaipiao.ledger.postgresql.patience import ConnectPatience
@@ -58,6 +59,11 @@ class Pool:
         for session in made:
             if isinstance(session, Session):
                 self._put_back(session)
+
+    def counts(self) -> SessionCounts:
+        idle = len(self._idle)
+        waiting = sum(not one.done() for one in self._waiting)
+        return SessionCounts(idle, self._count - idle, self.limits.most, waiting)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
