@@ -64,6 +64,8 @@ def check_admission(admission: Admission) -> None:
         raise defect("已开具但缺少号码或号段", "Issued without number, block and epoch", id=admission.id)
     if admission.state is State.ACCEPTED and any(numbered):
         raise defect("已受理却带有号码", "Accepted with a number", id=admission.id)
+    if admission.state is State.ACCEPTED and (admission.quota or admission.document is not None):
+        raise defect("已受理却占用额度或已签名", "Accepted with quota or document", id=admission.id)
     if admission.state not in (State.ISSUED, State.ACCEPTED):
         raise defect("入账状态不合法", f"An invoice cannot begin as {admission.state}", id=admission.id)
     if not 0 < admission.id < 2**63:
@@ -109,12 +111,37 @@ def admitted(admission: Admission) -> InvoiceRecord:
     )  # fmt: skip
 
 
-def admission_event(admission: Admission) -> EventDraft:
+def admission_event(admission: Admission, kind: str | None = None) -> EventDraft:
     """The event of an admission; made here when the caller gave none, because no change goes without one."""
     if admission.event is not None:
         return admission.event
     data: dict[str, str | int | bool | None] = {"id": admission.id, "number": admission.number}
-    return EventDraft(str(admission.state), admission.made_at, admission.taxpayer, admission.order, data)
+    return EventDraft(kind or str(admission.state), admission.made_at, admission.taxpayer, admission.order, data)
+
+
+def numbers(admission: Admission, live: InvoiceRecord) -> bool:
+    """Whether this admission gives the order its number, which was accepted before under this very id."""
+    return live.id == admission.id and live.state is State.ACCEPTED and admission.number is not None
+
+
+def numbered(record: InvoiceRecord, admission: Admission) -> InvoiceRecord:
+    """The accepted order as its numbering makes it."""
+    return replace(
+        record, state=State.ISSUED, version=record.version + 1, number=admission.number, channel=admission.channel,
+        amount=exact(admission.amount), tax=exact(admission.tax), total=exact(admission.total),
+        made_at=admission.made_at, month=admission.month, next_at=admission.next_at, deadline=admission.deadline,
+    )  # fmt: skip
+
+
+def numbering_event(admission: Admission) -> EventDraft:
+    return admission_event(admission, "numbered")
+
+
+def check_same_content(admission: Admission, known: InvoiceRecord) -> None:
+    """An id stands for one content, whatever has become of it: anything else would number what nobody asked for."""
+    same = (known.content_digest, known.content) == (admission.content_digest, admission.content)
+    if known.id == admission.id and not same:
+        raise defect("同一标识内容不同", "An id is used again for other content", id=admission.id)
 
 
 def claimed(record: InvoiceRecord) -> InvoiceRecord:

@@ -11,7 +11,11 @@ from kaipiao.ledger.changes import (
     admission_event,
     admitted,
     cents,
+    check_same_content,
     nothing_to_replace,
+    numbered,
+    numbering_event,
+    numbers,
     replaced,
     replaced_event,
 )
@@ -49,11 +53,13 @@ class Facts(Protocol):
 class Desk:
     """One round of admissions: what the ledger has, and what those before in this round will add to it.
 
-    Afterwards `admitted`, `replaced` and `events` (each with the invoice whose order is its subject) are to be stored.
+    Afterwards `admitted`, then `numbered` (accepted before, maybe in this very round), `replaced` and `events` (each with
+    the invoice whose order is its subject) are to be stored.
     """
 
     facts: Facts
     admitted: list[Admission] = field(default_factory=list)
+    numbered: list[Admission] = field(default_factory=list)
     replaced: list[tuple[InvoiceRecord, Admission]] = field(default_factory=list)
     events: list[tuple[EventDraft, int | None]] = field(default_factory=list)
     _blocks: dict[tuple[str, int], BlockSeen | None] = field(default_factory=dict)
@@ -62,10 +68,12 @@ class Desk:
     _numbers: set[_Key] = field(default_factory=set)
 
     def admit(self, admission: Admission) -> AdmitResult:
-        """Raises `Internal` for a successor of nothing."""
+        """Raises `Internal` for a successor of nothing, and for an id with other content than before."""
         live = self._live(admission)
-        if live is not None and not self._may_succeed(admission, live):
-            return AdmitResult(AdmitOutcome.KNOWN, live)
+        if live is not None:
+            check_same_content(admission, live)
+            if not numbers(admission, live) and not self._may_succeed(admission, live):
+                return AdmitResult(AdmitOutcome.KNOWN, live)
         if admission.number is not None and not self._block_holds(admission):
             return AdmitResult(AdmitOutcome.FENCED)
         if admission.number is not None and self._is_used(admission.taxpayer, admission.number):
@@ -113,18 +121,22 @@ class Desk:
         key = (admission.taxpayer, admission.order)
         if live is None and admission.replaces is not None:
             raise nothing_to_replace(admission)
+        if admission.number is not None:
+            self._numbers.add((admission.taxpayer, admission.number))
+        if live is not None and numbers(admission, live):
+            self.numbered.append(admission)
+            self.events.append((event := numbering_event(admission), of_order(admission, event)))
+            record = self._records[key] = numbered(live, admission)
+            return record
         if live is not None:
             self.replaced.append((live, admission))
             self.events.append((replaced_event(replaced(live), admission), live.id))
         record = self._records[key] = admitted(admission)
-        if admission.number is not None:
-            self._numbers.add((admission.taxpayer, admission.number))
         self.admitted.append(admission)
-        self.events.append((admission_event(admission), of_order(admission)))
+        self.events.append((event := admission_event(admission), of_order(admission, event)))
         return record
 
 
-def of_order(admission: Admission) -> int | None:
+def of_order(admission: Admission, event: EventDraft) -> int | None:
     """The invoice that the event of an admission is found by, when its subject is the order."""
-    event = admission_event(admission)
     return admission.id if (event.taxpayer, event.subject) == (admission.taxpayer, admission.order) else None

@@ -74,7 +74,9 @@ class SealedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An order to be admitted. With a number: issued. Without one: accepted (answer-first channel, or no budget)."""
+    """An order to be admitted. With a number: issued. Without one: accepted (asynchronous intake, answer-first channel, or
+    no budget); it then has neither quota nor document. An accepted order is numbered by admitting it again under its own id,
+    this time with number, block, epoch, quota and document."""
 
     id: int  # 63 bits, time-ordered, made by the application
     taxpayer: str
@@ -353,7 +355,22 @@ class Ledger(Protocol):
     # admission
     async def admit(self, admissions: Sequence[Admission]) -> list[AdmitResult]:
         """One commit for all that wait (natural group commit). Each is conditional on its block's epoch, on the order
-        key and the number being new, and on the quota. One that does not hold harms no other."""
+        key and the number being new, and on the quota. One that does not hold harms no other.
+
+        Numbering: where the order is live under this very id, still ACCEPTED, and the admission has a number, the order
+        becomes ISSUED (outcome ADMITTED, version + 1) under the same conditions of epoch, number and quota. Number, channel,
+        amounts, quota, made_at, month, next_at, deadline and document are then what the numbering says; content, `replaces`
+        and everything else stay. One event goes with it (kind "numbered" unless the caller gives another). The same call
+        again, or any for an order that was numbered, cancelled or has ended otherwise meanwhile, is KNOWN. Of a numbering
+        and a cancellation at once exactly one wins. The same id with other content is a defect, and nothing is stored."""
+        ...
+
+    async def accepted_taxpayers(self) -> list[str]:
+        """Who has accepted orders that wait for a number, in order of tax number."""
+        ...
+
+    async def accepted(self, taxpayer: str, now: datetime, limit: int) -> list[InvoiceRecord]:
+        """Accepted orders of one taxpayer whose next_at has come, oldest made_at first."""
         ...
 
     # reading

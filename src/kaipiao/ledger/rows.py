@@ -74,6 +74,15 @@ def invoice_row(admission: Admission) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def numbering_row(admission: Admission) -> tuple[object, ...]:
+    """The parameters of `statements.NUMBER_INVOICE`."""
+    return (
+        admission.number, admission.channel, cents(admission.amount), cents(admission.tax), cents(admission.total),
+        cents(admission.quota), microseconds(admission.made_at), admission.month, stored_instant(admission.next_at),
+        stored_deadline(admission.deadline), admission.taxpayer, admission.id,
+    )  # fmt: skip
+
+
 def document_row(admission: Admission, document: SealedDocument) -> tuple[object, ...]:
     """The parameters of `statements.INSERT_DOCUMENT`."""
     return (

@@ -51,6 +51,8 @@ class TwoLedgers(RuleBasedStateMachine):
         self.epochs: dict[int, int] = {}
         self.number_of: dict[str, str] = {}
         self.order_of: dict[str, str] = {}
+        self.accepted: dict[str, int] = {}  # id of the order that waits for its number, or did
+        self.cancelled: set[str] = set()
 
     def teardown(self) -> None:
         self.runner.run(self.sqlite.close())
@@ -140,8 +142,13 @@ class TwoLedgers(RuleBasedStateMachine):
     def learn(self, admission: Admission, outcome: AdmitOutcome) -> None:
         """What the model says the outcome must be, and what follows from it."""
         fenced = self.epochs.get(admission.block or 0) not in (admission.epoch, -1)
-        if admission.order in self.number_of:
+        owner = self.accepted.get(admission.order)
+        waits = owner == admission.id and admission.number is not None and admission.order not in self.cancelled
+        if admission.order in self.number_of or (owner is not None and not waits):
             assert outcome is AdmitOutcome.KNOWN
+        elif admission.number is None:
+            assert outcome is AdmitOutcome.ADMITTED
+            self.accepted[admission.order] = admission.id
         elif fenced:
             assert outcome is AdmitOutcome.FENCED
         elif outcome is AdmitOutcome.ADMITTED:
@@ -174,6 +181,34 @@ class TwoLedgers(RuleBasedStateMachine):
         ]
         self.send(batch)
 
+    @rule(order=ORDERS)
+    def accept(self, order: str) -> None:
+        self.send([self.accepted_admission(order)])
+
+    def accepted_admission(self, order: str) -> Admission:
+        return Admission(
+            id=self.identity(), taxpayer=TAXPAYER, order=order, channel=CHANNEL, kind="special", content=b"{}",
+            content_digest=b"c" * 32, amount=Decimal(1), tax=Decimal(0), total=Decimal(1), made_at=self.now,
+            month=MONTH, state=State.ACCEPTED, next_at=self.now,
+        )  # fmt: skip
+
+    @precondition(lambda self: self.accepted and any(self.blocks.values()))
+    @rule(data=st.data(), pick=st.integers(0, 30), quota=st.integers(0, 90))
+    def number_what_was_accepted(self, data: st.DataObject, pick: int, quota: int) -> None:
+        holder = data.draw(st.sampled_from([node for node, blocks in self.blocks.items() if blocks]))
+        order = data.draw(st.sampled_from(sorted(self.accepted)))
+        self.send([replace(self.admission(holder, order, pick, quota), id=self.accepted[order])])
+
+    @precondition(lambda self: self.accepted)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from(sorted(self.accepted)))
+        (record,) = self.runner.run(self.memory.find(TAXPAYER, orders=[order]))
+        done = self.both(lambda ledger: ledger.advance([advance(record, State.CANCELLED, next_at=None)]))
+        assert (done == [True]) == (order not in self.number_of)
+        if done == [True]:
+            self.cancelled.add(order)
+
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def send_the_same_pair_again(self, data: st.DataObject) -> None:
@@ -186,7 +221,7 @@ class TwoLedgers(RuleBasedStateMachine):
         for admission, result in zip(batch, results, strict=True):
             self.learn(admission, result.outcome)
             if result.record is not None:
-                assert result.record.number == self.number_of[admission.order]
+                assert result.record.number == self.number_of.get(admission.order)
 
     # --- uploads
 
@@ -241,6 +276,8 @@ class TwoLedgers(RuleBasedStateMachine):
         later = self.now + timedelta(hours=6)
         self.both(lambda ledger: ledger.due_pairs(self.now))
         self.both(lambda ledger: ledger.open_uploads())
+        self.both(lambda ledger: ledger.accepted(TAXPAYER, self.now, 5))
+        self.both(lambda ledger: ledger.accepted_taxpayers())
         self.both(lambda ledger: ledger.alarming(later, 100))
         self.both(lambda ledger: ledger.state_counts(TAXPAYER))
         self.both(lambda ledger: ledger.oldest_debt(TAXPAYER))

@@ -10,14 +10,18 @@ from kaipiao.ledger.changes import (
     admission_event,
     admitted,
     check_admission,
+    check_same_content,
     defect,
     nothing_to_replace,
+    numbered,
+    numbering_event,
+    numbers,
     replaced,
     replaced_event,
 )
 from kaipiao.ledger.memory.handle import Handle
 from kaipiao.ledger.memory.store import Account, HeldBlock, prepared
-from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, InvoiceRecord
+from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, EventDraft, InvoiceRecord
 
 
 class Admissions(Handle):
@@ -30,14 +34,14 @@ class Admissions(Handle):
         return [self._admit(admission) for admission in admissions]
 
     def _check_identities(self, admissions: Sequence[Admission]) -> None:
-        """Refuse, before anything is stored, an id of another order and a successor of nothing."""
-        orders: dict[tuple[str, int], str] = {}
+        """Refuse, before anything is stored, an id of another order or of other content and a successor of nothing."""
+        first: dict[tuple[str, int], InvoiceRecord] = {}
         for admission in admissions:
             key = (admission.taxpayer, admission.id)
-            known = self.store.invoices.get(key)
-            owner = orders.setdefault(key, known.order if known is not None else admission.order)
-            if owner != admission.order:
+            known = first.setdefault(key, self.store.invoices.get(key) or admitted(admission))
+            if known.order != admission.order:
                 raise defect("标识重复", "An id of an invoice is used twice", id=admission.id)
+            check_same_content(admission, known)
         earlier = {(a.taxpayer, a.order) for a in admissions if a.replaces is None}
         for admission in admissions:
             order = (admission.taxpayer, admission.order)
@@ -46,7 +50,7 @@ class Admissions(Handle):
 
     def _admit(self, admission: Admission) -> AdmitResult:
         live = self._live(admission)
-        if live is not None and not self._may_succeed(admission, live):
+        if live is not None and not numbers(admission, live) and not self._may_succeed(admission, live):
             return AdmitResult(AdmitOutcome.KNOWN, live)
         block = self._block(admission)
         if admission.number is not None and block is None:
@@ -83,11 +87,7 @@ class Admissions(Handle):
 
     def _store(self, admission: Admission, block: HeldBlock | None, live: InvoiceRecord | None) -> InvoiceRecord:
         key = (admission.taxpayer, admission.id)
-        record = admitted(admission)
-        events = []
-        if live is not None:
-            self.store.keep(replaced(live))
-            events.append(replaced_event(live, admission))
+        record, events = self._change(admission, live)
         if block is not None and admission.number is not None:
             block.used += 1
             self.store.numbers[(admission.taxpayer, admission.number)] = admission.id
@@ -100,5 +100,14 @@ class Admissions(Handle):
         self.store.keep(record)
         if self.store.last_made_at is None or record.made_at > self.store.last_made_at:
             self.store.last_made_at = record.made_at
-        self.store.append(self.writer, prepared([*events, admission_event(admission)]))
+        self.store.append(self.writer, prepared(events))
         return record
+
+    def _change(self, admission: Admission, live: InvoiceRecord | None) -> tuple[InvoiceRecord, list[EventDraft]]:
+        """The invoice that comes of it, and the events that go with it."""
+        if live is None:
+            return admitted(admission), [admission_event(admission)]
+        if numbers(admission, live):
+            return numbered(live, admission), [numbering_event(admission)]
+        self.store.keep(replaced(live))
+        return admitted(admission), [replaced_event(live, admission), admission_event(admission)]

@@ -37,6 +37,17 @@ class Reading(Handle):
         )
         return [self.store.invoices[(taxpayer, i)] for i in ids[:limit]]
 
+    async def accepted_taxpayers(self) -> list[str]:
+        return sorted({taxpayer for taxpayer, _ in self.store.by_state[State.ACCEPTED]})
+
+    async def accepted(self, taxpayer: str, now: datetime, limit: int) -> list[InvoiceRecord]:
+        waiting = [
+            record
+            for record in self.store.in_state(State.ACCEPTED)
+            if record.taxpayer == taxpayer and record.next_at is not None and record.next_at <= now
+        ]
+        return sorted(waiting, key=lambda record: (record.made_at, record.id))[:limit]
+
     async def documents(self, taxpayer: str, ids: Sequence[int]) -> dict[int, SealedDocument]:
         return {i: self.store.sealed[(taxpayer, i)] for i in ids if (taxpayer, i) in self.store.sealed}
 

@@ -39,10 +39,12 @@ class Found:
 
 
 async def facts_of(transaction: Transaction, items: Sequence[Admission]) -> Found:
-    """Locks first, in one order for everybody: predecessors, blocks (shared), accounts. What they guard is read after."""
+    """Locks first, in one order for everybody: invoices that may change, blocks (shared), accounts. What they guard is
+    read after."""
     replaced = sorted({(a.taxpayer, a.replaces) for a in items if a.replaces is not None})
-    if replaced:
-        await transaction.rows(sql.LOCK_PREDECESSORS, *columns(replaced, 2))
+    numbered = {(a.taxpayer, a.id) for a in items if a.number is not None}  # those of them that are there already
+    if changing := sorted(numbered.union(replaced)):
+        await transaction.rows(sql.LOCK_INVOICES, *columns(changing, 2))
     blocks = await _blocks(transaction, items)
     accounts = await _accounts(transaction, items)
     orders = sorted({(a.taxpayer, order_digest(a.order)) for a in items})

@@ -15,7 +15,7 @@ from kaipiao.ledger.postgresql.facts import facts_of
 from kaipiao.ledger.postgresql.faults import UNIQUE_VIOLATION, code_of
 from kaipiao.ledger.postgresql.lane import Lane
 from kaipiao.ledger.postgresql.lanes import Waiting
-from kaipiao.ledger.postgresql.rows import admission_columns, order_digest
+from kaipiao.ledger.postgresql.rows import admission_columns, columns, numbering_row, order_digest
 from kaipiao.ledger.postgresql.session import Session
 from kaipiao.ledger.postgresql.transaction import ChainedEvents, TipMoved, Transaction
 from kaipiao.ledger.trail import ChainTip, microseconds
@@ -66,7 +66,7 @@ async def _store_all(session: Session, tip: ChainTip, items: Sequence[Admission]
     """None when one of them does not hold: then nothing was stored."""
     events = ChainedEvents(tip)
     for admission in items:
-        events.append(admission_event(admission), of_order(admission))
+        events.append(event := admission_event(admission), of_order(admission, event))
     try:
         stored = await alone(session, sql.STORE_ADMISSIONS, _parameters(items, events))
     except Exception as error:  # only a key that is there already is expected here
@@ -83,7 +83,7 @@ async def _decide(transaction: Transaction, items: Sequence[Admission]) -> list[
     stores meanwhile gets between: then the statement fails and the whole is decided anew."""
     desk = Desk(await facts_of(transaction, items))
     results = [desk.admit(admission) for admission in items]
-    if not desk.admitted:
+    if not desk.events:
         return results
     if desk.replaced:
         await _replace(transaction, desk)
@@ -92,6 +92,8 @@ async def _decide(transaction: Transaction, items: Sequence[Admission]) -> list[
         events.append(event, invoice)
     if not await transaction.value(sql.STORE_ADMISSIONS, *_parameters(desk.admitted, events)):
         raise TipMoved
+    if desk.numbered:
+        await transaction.execute(sql.NUMBER_INVOICES, *columns([numbering_row(a) for a in desk.numbered], 19))
     transaction.events = ChainedEvents(events.tip)
     return results
 

@@ -57,6 +57,12 @@ class Reading(Handle):
             found = await self._fetch(sql.PAGE, taxpayer, after, limit)
         return [record_of(row) for row in found]
 
+    async def accepted_taxpayers(self) -> list[str]:
+        return [taxpayer for (taxpayer,) in await self._fetch(sql.ACCEPTED_TAXPAYERS)]
+
+    async def accepted(self, taxpayer: str, now: datetime, limit: int) -> list[InvoiceRecord]:
+        return [record_of(row) for row in await self._fetch(sql.ACCEPTED, taxpayer, microseconds(now), limit)]
+
     async def documents(self, taxpayer: str, ids: Sequence[int]) -> dict[int, SealedDocument]:
         found = await self._fetch(sql.DOCUMENTS, taxpayer, list(ids))
         return {identity: SealedDocument(*document) for identity, *document in found}

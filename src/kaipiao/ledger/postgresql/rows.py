@@ -10,7 +10,7 @@ from typing import Any
 
 from kaipiao.ledger import rows
 from kaipiao.ledger.changes import cents
-from kaipiao.ledger.port import Admission, InvoiceRecord
+from kaipiao.ledger.port import Admission, InvoiceRecord, SealedDocument
 from kaipiao.ledger.postgresql.texts import original, stored
 
 Columns = list[list[Any]]
@@ -69,16 +69,24 @@ def _quotas(admissions: Sequence[Admission]) -> list[tuple[Any, ...]]:
     return [(*place, total) for place, total in sorted(totals.items())]
 
 
+def numbering_row(a: Admission) -> tuple[Any, ...]:
+    """A row of the parameters of `statements.NUMBER_INVOICES`."""
+    number, *changed, taxpayer, identity = rows.numbering_row(a)
+    return (taxpayer, identity, number, a.block, *changed, *_document(a.document))
+
+
+def _document(d: SealedDocument | None) -> tuple[Any, ...]:
+    return _NO_DOCUMENT if d is None else (d.digest, d.seal, d.key_id, d.algorithm, d.xml, d.invoice)
+
+
 def _admission_row(a: Admission) -> tuple[Any, ...]:
     (
         taxpayer, identity, order, channel, kind, number, state, amount, tax, total, quota, made_at, month, next_at,
         deadline, replaces, content_digest, content,
     ) = rows.invoice_row(a)  # fmt: skip
-    d = a.document
-    document = _NO_DOCUMENT if d is None else (d.digest, d.seal, d.key_id, d.algorithm, d.xml, d.invoice)
     return (
         taxpayer, identity, order_digest(a.order), replaces, number, a.block, stored(str(order)), channel, kind, state,
-        amount, tax, total, quota, made_at, month, next_at, deadline, content_digest, content, *document,
+        amount, tax, total, quota, made_at, month, next_at, deadline, content_digest, content, *_document(a.document),
     )  # fmt: skip
 
 

@@ -262,7 +262,8 @@ SELECT count(*) FROM tip
 
 LIVE_ID = "SELECT invoice FROM order_key WHERE taxpayer = $1 AND digest = $2"
 
-LOCK_PREDECESSORS = """
+# Predecessors, and accepted orders that are to be numbered.
+LOCK_INVOICES = """
 SELECT 1 FROM invoice AS i JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id)
 ON i.taxpayer = w.taxpayer AND i.id = w.id ORDER BY i.taxpayer, i.id FOR UPDATE OF i
 """
@@ -289,6 +290,39 @@ UNDER_WAY = """
 SELECT a.taxpayer, a.invoice FROM attempt AS a
 JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id) ON a.taxpayer = w.taxpayer AND a.invoice = w.id
 JOIN upload AS u ON u.taxpayer = a.taxpayer AND u.id = a.upload WHERE u.ended_at IS NULL
+"""
+
+NUMBER_INVOICES = """
+WITH numbered AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bytea[], $15::bytea[], $16::text[],
+        $17::text[], $18::bytea[], $19::bytea[]
+    ) AS w (
+        taxpayer, id, number, block, channel, amount, tax, total, quota, made_at, month, next_at, deadline, digest, seal,
+        key_id, algorithm, xml, invoice
+    )
+), numbers AS (
+    INSERT INTO number_entry (taxpayer, number, block, invoice)
+    SELECT w.taxpayer, w.number, w.block, w.id FROM numbered AS w ORDER BY 1, 2
+), booked AS (
+    UPDATE quota AS q SET issued = q.issued + w.total, remaining = q.remaining - w.total
+    FROM (
+        SELECT taxpayer, channel, month, sum(quota)::bigint AS total FROM numbered WHERE quota > 0 GROUP BY 1, 2, 3
+    ) AS w WHERE q.taxpayer = w.taxpayer AND q.channel = w.channel AND q.month = w.month
+), entries AS (
+    INSERT INTO quota_entry (taxpayer, channel, month, invoice, amount, at)
+    SELECT w.taxpayer, w.channel, w.month, w.id, w.quota, w.made_at FROM numbered AS w WHERE w.quota > 0
+), documents AS (
+    UPDATE document AS d SET month = w.month, digest = w.digest, seal = w.seal, key_id = w.key_id,
+        algorithm = w.algorithm, xml = w.xml, invoice = w.invoice
+    FROM numbered AS w JOIN invoice AS i ON i.taxpayer = w.taxpayer AND i.id = w.id
+    WHERE d.taxpayer = w.taxpayer AND d.month = i.month AND d.id = w.id
+)
+UPDATE invoice AS i SET state = 'issued', version = i.version + 1, number = w.number, channel = w.channel,
+    amount = w.amount, tax = w.tax, total = w.total, quota = w.quota, made_at = w.made_at, month = w.month,
+    next_at = w.next_at, deadline = w.deadline
+FROM numbered AS w WHERE i.taxpayer = w.taxpayer AND i.id = w.id
 """
 
 REPLACE_ORDERS = """
@@ -327,6 +361,25 @@ PAGE = f"SELECT {INVOICE_COLUMNS} FROM invoice AS i WHERE i.taxpayer = $1 AND i.
 PAGE_IN_STATES = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice AS i
 WHERE i.taxpayer = $1 AND i.id > $2 AND i.state = ANY($4::text[]) ORDER BY i.id LIMIT $3
+"""
+
+# Each taxpayer once, by jumping through the partial index.
+ACCEPTED_TAXPAYERS = """
+WITH RECURSIVE each (taxpayer) AS (
+    SELECT min(taxpayer) FROM invoice WHERE state = 'accepted' AND state <> 'confirmed'
+    UNION ALL
+    SELECT (
+        SELECT min(i.taxpayer) FROM invoice AS i
+        WHERE i.state = 'accepted' AND i.state <> 'confirmed' AND i.taxpayer > each.taxpayer
+    ) FROM each WHERE each.taxpayer IS NOT NULL
+)
+SELECT taxpayer FROM each WHERE taxpayer IS NOT NULL ORDER BY taxpayer
+"""
+
+ACCEPTED = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice AS i
+WHERE i.taxpayer = $1 AND i.state = 'accepted' AND i.state <> 'confirmed' AND i.next_at <= $2
+ORDER BY i.made_at, i.id LIMIT $3
 """
 
 DOCUMENTS = """

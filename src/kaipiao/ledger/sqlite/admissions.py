@@ -65,14 +65,16 @@ def _store(transaction: Transaction, desk: Desk) -> None:
     """Write everything that was decided. A successor's order key and predecessor may be of this very round."""
     new = desk.admitted
     many = transaction.many
-    numbered = [a for a in new if a.number is not None]
+    numbered = [a for a in (*new, *desk.numbered) if a.number is not None]
     many(sql.INSERT_ORDER, [(a.taxpayer, a.order, a.id) for a in new if a.replaces is None])
     many(sql.INSERT_NUMBER, [(a.taxpayer, a.number, a.block, a.id) for a in numbered])
     many(sql.INSERT_INVOICE, map(rows.invoice_row, new))
-    many(sql.INSERT_DOCUMENT, [rows.document_row(a, a.document) for a in new if a.document is not None])
+    many(sql.NUMBER_INVOICE, map(rows.numbering_row, desk.numbered))
+    sealed = [(a, a.document) for a in (*new, *desk.numbered) if a.document is not None]
+    many(sql.INSERT_DOCUMENT, [rows.document_row(a, document) for a, document in sealed])
     used = Counter((a.taxpayer, a.block) for a in numbered)
     many(sql.USE_NUMBERS, [(count, *key) for key, count in used.items()])
-    _store_quota(transaction, [a for a in new if a.quota])
+    _store_quota(transaction, [a for a in (*new, *desk.numbered) if a.quota])
     many(sql.REPLACE_ORDER, [(successor.id, live.taxpayer, live.order) for live, successor in desk.replaced])
     many(sql.REPLACE_INVOICE, [(live.taxpayer, live.id) for live, _ in desk.replaced])
     for event, invoice in desk.events:

@@ -47,6 +47,13 @@ class Reading(Handle):
             parameters = (taxpayer, after, json.dumps([str(state) for state in states]), limit)
         return [record_of(row) for row in await self._read(lambda c: c.execute(statement, parameters).fetchall())]
 
+    async def accepted_taxpayers(self) -> list[str]:
+        return await self._read(lambda connection: list(_each(connection, sql.NEXT_ACCEPTED_TAXPAYER)))
+
+    async def accepted(self, taxpayer: str, now: datetime, limit: int) -> list[InvoiceRecord]:
+        key = (taxpayer, microseconds(now), limit)
+        return [record_of(row) for row in await self._read(lambda c: c.execute(sql.ACCEPTED, key).fetchall())]
+
     async def documents(self, taxpayer: str, ids: Sequence[int]) -> dict[int, SealedDocument]:
         return await self._read(
             lambda c: {i: document for i in ids if (document := document_of(c, taxpayer, i)) is not None}
@@ -68,7 +75,7 @@ class Reading(Handle):
         return instant(await self._read(_last_made_at))
 
     async def export(self) -> AsyncIterator[InvoiceRecord]:
-        for taxpayer in await self._read(lambda connection: list(_taxpayers_with_invoices(connection))):
+        for taxpayer in await self._read(lambda connection: list(_each(connection, sql.NEXT_TAXPAYER))):
             after = 0
             while page := await self.page(taxpayer, after=after, limit=_EXPORT_PAGE):
                 for record in page:
@@ -112,14 +119,14 @@ def _oldest_debt(connection: sqlite3.Connection, taxpayer: str) -> int | None:
 def _last_made_at(connection: sqlite3.Connection) -> int | None:
     each = (
         connection.execute(sql.LAST_MADE_AT, (taxpayer,)).fetchone()[0]
-        for taxpayer in _taxpayers_with_invoices(connection)
+        for taxpayer in _each(connection, sql.NEXT_TAXPAYER)
     )
     return max(each, default=None)
 
 
-def _taxpayers_with_invoices(connection: sqlite3.Connection) -> Iterator[str]:
-    """Each once, by jumping through the index instead of reading all of it."""
-    row: Any = connection.execute(sql.FIRST_TAXPAYER).fetchone()
+def _each(connection: sqlite3.Connection, next_taxpayer: str) -> Iterator[str]:
+    """Each taxpayer once, by jumping through the index instead of reading all of it."""
+    row: Any = connection.execute(next_taxpayer, ("",)).fetchone()
     while row[0] is not None:
         yield row[0]
-        row = connection.execute(sql.NEXT_TAXPAYER, (row[0],)).fetchone()
+        row = connection.execute(next_taxpayer, (row[0],)).fetchone()

@@ -170,6 +170,13 @@ INSERT INTO invoice (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?)
 """
 
+NUMBER_INVOICE = """
+UPDATE invoice SET
+    state = 'issued', version = version + 1, number = ?, channel = ?, amount = ?, tax = ?, total = ?, quota = ?,
+    made_at = ?, month = ?, next_at = ?, deadline = ?
+WHERE taxpayer = ? AND id = ?
+"""
+
 # --- reading --------------------------------------------------------------------------------------------------------
 
 INVOICE_COLUMNS = ", ".join(rows.INVOICE_COLUMNS)
@@ -189,6 +196,15 @@ INVOICE_COUNT = "SELECT count(*) FROM invoice WHERE taxpayer = ?"
 
 OPEN_STATE_COUNT = "SELECT count(*) FROM invoice WHERE taxpayer = ? AND state = ? AND state <> 'confirmed'"
 
+NEXT_ACCEPTED_TAXPAYER = """
+SELECT min(taxpayer) FROM invoice WHERE state = 'accepted' AND state <> 'confirmed' AND taxpayer > ?
+"""
+
+ACCEPTED = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice
+WHERE taxpayer = ? AND state = 'accepted' AND state <> 'confirmed' AND next_at <= ? ORDER BY made_at, id LIMIT ?
+"""
+
 ISSUED_SINCE = """
 SELECT count(*), coalesce(sum(quota), 0) FROM invoice WHERE taxpayer = ? AND made_at >= ? AND number IS NOT NULL
 """
@@ -196,8 +212,6 @@ SELECT count(*), coalesce(sum(quota), 0) FROM invoice WHERE taxpayer = ? AND mad
 OLDEST_IN_STATE = "SELECT min(made_at) FROM invoice WHERE taxpayer = ? AND state = ? AND state <> 'confirmed'"
 
 LAST_MADE_AT = "SELECT max(made_at) FROM invoice WHERE taxpayer = ?"
-
-FIRST_TAXPAYER = "SELECT min(taxpayer) FROM invoice"
 
 NEXT_TAXPAYER = "SELECT min(taxpayer) FROM invoice WHERE taxpayer > ?"
 
