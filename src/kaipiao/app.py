@@ -40,6 +40,7 @@ from kaipiao.ledger.audit import TrailReport, read_trail
 from kaipiao.ledger.ids import IdMaker
 from kaipiao.ledger.port import Ledger, Taxpayer
 from kaipiao.ledger.sqlite import SqliteLedger
+from kaipiao.ledger.sqlite.files import DirectoryLock
 from kaipiao.operations import catalogue
 from kaipiao.operations.certificates import CertificateFile, Certificates
 from kaipiao.operations.figures import Figures
@@ -69,7 +70,8 @@ class Platform:
         self._keys = key_store(directory, settings)
         self._audit_sealer = self._keys.sealer(settings.keys.audit)
         self.tokens = Tokens(self._keys.p256(settings.keys.token), settings.keys.token)
-        self.ledger: Ledger = SqliteLedger(directory, on_commit=self.metrics.committed)
+        self._lock: DirectoryLock | None = None
+        self.ledger = self._make_ledger()
         self._policy = Policy(**settings.policy.model_dump())
         self._transports: dict[str, Transport] = {}
         self._side_loops: list[Loop] = []
@@ -78,12 +80,50 @@ class Platform:
         """Open the ledger, start issuing, give the HTTP application. Without `issuing` it is for looking only: nothing is
         sent, pulled or written into the trail that somebody may be about to audit."""
         self._issuing = issuing
-        await self.ledger.open()
+        if self.settings.database.kind == "postgresql":
+            self._lock = DirectoryLock(self.directory)  # SQLite's ledger takes it itself
+        await self._open_ledger()
         try:
             return await self._start()
         except BaseException:
             await self.ledger.close()
+            self._unlock()
             raise
+
+    async def _open_ledger(self) -> None:
+        try:
+            await self.ledger.open()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _make_ledger(self) -> Ledger:
+        database = self.settings.database
+        if database.kind == "sqlite":
+            return SqliteLedger(self.directory, on_commit=self.metrics.committed)
+        try:
+            from kaipiao.ledger.postgresql import PostgresqlLedger  # noqa: PLC0415 — an extra that most do not install
+        except ImportError as missing:
+            raise SettingsFault(
+                Text(
+                    "没有安装 PostgreSQL 支持：pip install 'kaipiao[postgresql]'",
+                    "PostgreSQL support is not installed: pip install 'kaipiao[postgresql]'",
+                ),
+                code="KP-SETTINGS-07",
+            ) from missing
+        return PostgresqlLedger(
+            _secret(self._path(database.url_file or "")),
+            pool_min=database.pool_min,
+            pool_max=database.pool_max,
+            idle_s=database.idle_s,
+            connect_timeout_s=database.connect_timeout_s,
+            on_commit=self.metrics.committed,
+        )
 
     async def _start(self) -> FastAPI:
         self.clock = await self._clock()
@@ -104,6 +144,7 @@ class Platform:
         everything is closed."""
         async with AsyncExitStack() as closing:
             closing.callback(self._executor.shutdown)
+            closing.callback(self._unlock)
             closing.push_async_callback(self.ledger.close)
             for transport in self._transports.values():
                 closing.push_async_callback(transport.close)
@@ -237,6 +278,8 @@ class Platform:
                 yield CertificateFile(name, "client", self._path(channel.client_certificate))
 
     async def _readiness(self) -> Readiness:
+        if not self._issuing:
+            return Readiness(("not_running",))
         reasons = []
         year = year_of(self.clock.now())
         for taxpayer in self.settings.taxpayer:

@@ -22,6 +22,19 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DatabaseSettings(Part):
+    """Where the ledger is. `sqlite`: in the data directory. `postgresql`: at the URL in `url_file`, shared by any number of
+    nodes with a `node` name each; needs the extra `kaipiao[postgresql]`. `pool_min`, `pool_max`: connections of this node;
+    `idle_s`: an idle one is closed after so many seconds; `connect_timeout_s` grows with the measured load (× 1.2)."""
+
+    kind: Literal["sqlite", "postgresql"] = "sqlite"
+    url_file: str | None = None
+    pool_min: Annotated[int, Field(ge=1, le=10_000)] = 2
+    pool_max: Annotated[int, Field(ge=1, le=10_000)] = 16
+    idle_s: Annotated[float, Field(gt=0)] = 120.0
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+
+
 class ServerSettings(Part):
     """Plain HTTP on loopback only; TLS of our own comes later."""
 
@@ -124,6 +137,7 @@ class Settings(Part):
     environment: Literal["test", "production"] = "production"
     node: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "node-1"
     server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings
     taxpayer: list[TaxpayerSettings] = []
     channel: dict[str, ChannelSettings] = {}
@@ -134,6 +148,8 @@ class Settings(Part):
     def _coherent(self) -> Settings:
         if self.environment == "production" and self.clock.follow:
             raise ValueError("clock.follow: a production environment keeps its own clock / 生产环境不得跟随沙箱时钟")
+        if self.database.kind == "postgresql" and not self.database.url_file:
+            raise ValueError("database.url_file: PostgreSQL needs it / PostgreSQL 须填写连接串文件")
         for seller in self.taxpayer:
             missing = [name for name in seller.channels if name not in self.channel]
             if missing:

@@ -25,6 +25,12 @@ STATES = {
     "replaced": ("已被替换", "replaced"),
     "cancelled": ("已取消", "cancelled"),
 }
+REASONS = {
+    "not_running": ("（服务未运行）", "(the server is not running)"),
+    "numbers": ("（尚无号码）", "(no numbers yet)"),
+    "standing": ("（纳税人状态不允许）", "(the taxpayer's standing forbids it)"),
+    "stopping": ("（正在停止）", "(stopping)"),
+}
 BOUNDS = {
     "numbers": ("号段", "numbers"),
     "quota": ("发票额度", "quota"),
@@ -128,7 +134,8 @@ def status(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) 
         terminal.out_json(found)
         return
     ready = say("可以开票", "ready to issue") if found["ready"] else say("暂不能开票", "not ready")
-    terminal.out(f"{found['node']}  {found['environment']}  {ready} {' '.join(found['reasons'])}")
+    reasons = " ".join(say(*REASONS.get(reason.split(":")[0], (reason, reason))) for reason in found["reasons"])
+    terminal.out(f"{found['node']}  {found['environment']}  {ready} {reasons}".rstrip())
     for seller in found["taxpayers"]:
         bound = say(*BOUNDS.get(seller["cover_bound"], (seller["cover_bound"],) * 2))
         terminal.out(

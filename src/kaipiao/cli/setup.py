@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +21,11 @@ HEADER = """# 开票 Kaipiao 的设置 / settings. 相对路径相对于本目�
 """
 
 
-def set_up(directory: Path, bureau: Mapping[str, Any] | None, port: int) -> dict[str, object]:
-    """Make the directory. `bureau`: what `kaipiao sandbox --json` printed. Raises `SettingsFault` when one is there already."""
+def set_up(
+    directory: Path, bureau: Mapping[str, Any] | None, port: int, database_url_file: Path | None = None
+) -> dict[str, object]:
+    """Make the directory. `bureau`: what `kaipiao sandbox --json` printed. `database_url_file`: the ledger is in that
+    PostgreSQL database. Raises `SettingsFault` when a data directory is there already."""
     if (directory / FILE_NAME).exists():
         raise SettingsFault(
             Text(f"{directory} 已经是数据目录", f"{directory} is a data directory already"), code="KP-SETTINGS-04"
@@ -30,10 +34,13 @@ def set_up(directory: Path, bureau: Mapping[str, Any] | None, port: int) -> dict
     keys = KeyStore(directory / "keys", load_or_create_kek(directory / "keys" / "kek"))
     parts: dict[str, Any] = {
         "environment": "production" if bureau is None else "test",
-        "node": "node-1",
+        "node": f"node-{secrets.token_hex(3)}",
         "server": {"port": port},
         "keys": {"audit": keys.create("audit", "SM2"), "token": keys.create("token", "P-256")},
     }
+    if database_url_file is not None:
+        _write(directory / "database.url", database_url_file.read_text(encoding="utf-8"))
+        parts["database"] = {"kind": "postgresql", "url_file": "database.url"}
     if bureau is not None:
         _connect(directory, keys, bureau, parts)
     _write(directory / FILE_NAME, HEADER + toml(parts))

@@ -32,6 +32,16 @@ def init(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help=say("HTTP 端口，0 为任意", "HTTP port, 0 for any"))
     ] = 8790,
+    database_url_file: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help=say(
+                "账本放在 PostgreSQL：存有连接串的文件",
+                "Keep the ledger in PostgreSQL: the file that holds its URL",
+            ),
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Make a data directory: keys, settings, and a taxpayer when a sandbox is given."""
@@ -44,7 +54,7 @@ def init(
             bureau = json.loads(raw)
         except (OSError, ValueError, IndexError) as broken:
             raise Malformed(Text("沙箱信息无法读取", "The sandbox's information cannot be read")) from broken
-    done = set_up(directory, bureau, port)
+    done = set_up(directory, bureau, port, database_url_file)
     if json_output:
         terminal.out_json(done)
         return
