@@ -24,6 +24,8 @@ def methods_at(request: Request) -> list[str]:
 
 def refuse_unknown_parameters(request: Request) -> None:
     """Raise `Malformed` for a parameter that is not ours or stands twice: a mistyped `order` must not list everything."""
+    if not request.scope["query_string"]:
+        return
     method = "GET" if request.method == "HEAD" else request.method
     routes = [route for route in _routes_at(request) if method in (route.methods or ())]
     known = {field.alias for route in routes for field in route.dependant.query_params}

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from kaipiao import __version__
-from kaipiao.api import invoices, openapi, platform, problems
+from kaipiao.api import batch, check, invoices, openapi, platform, problems
 from kaipiao.api.envelope import Envelope
+from kaipiao.api.sales_door import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.watched_requests import WatchedRequests
+
+ROUTERS = (invoices.router, batch.router, check.router, platform.router)
+
+
+def routes() -> Iterator[BaseRoute]:
+    """Every route of the API."""
+    for router in ROUTERS:
+        yield from router.routes
 
 
 def create(services: Services) -> FastAPI:
     """The application over these services. It starts and stops nothing itself."""
     app = FastAPI(title="Kaipiao 开票", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
-    routes = (*invoices.router.routes, *platform.router.routes)
-    app.state.routes = tuple(route for route in routes if isinstance(route, APIRoute))
-    app.include_router(invoices.router)
-    app.include_router(platform.router)
+    app.state.routes = tuple(route for route in routes() if isinstance(route, APIRoute))
+    for router in ROUTERS:
+        app.include_router(router)
     problems.install(app)
+    app.add_middleware(SalesDoor, route=_route_of(app, invoices.issue))  # inside of what counts
     app.add_middleware(WatchedRequests, metrics=services.scrape.metrics)  # inside of what gives the id
     app.add_middleware(Envelope)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _route_of(app: FastAPI, endpoint: object) -> APIRoute:
+    return next(route for route in app.state.routes if route.endpoint is endpoint)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

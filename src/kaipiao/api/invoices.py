@@ -6,7 +6,6 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from starlette.responses import JSONResponse
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
@@ -22,7 +21,8 @@ from kaipiao.seal.detached import seal_file
 from kaipiao.seal.port import Seal
 
 router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
-Issuing = Annotated[Caller, Depends(caller_with(Permission.ISSUE))]
+issuing_caller = caller_with(Permission.ISSUE)
+Issuing = Annotated[Caller, Depends(issuing_caller)]
 Reading = Annotated[Caller, Depends(caller_with(Permission.READ))]
 Number = Annotated[str, Path(description="20 位发票号码 / 20 digits", examples=["26442000000000000001"])]
 Taxpayer = Annotated[str | None, Query(min_length=1, max_length=20, description="纳税人识别号 / tax number")]
@@ -82,7 +82,7 @@ async def issue(request: Request, caller: Issuing) -> Response:
     headers = {"Location": view.links["self"]}
     if issued.replayed:
         headers["Kaipiao-Replayed"] = "true"
-    return JSONResponse(view.model_dump(), status, headers)
+    return Response(view.model_dump_json(), status, headers, "application/json")
 
 
 @router.get(

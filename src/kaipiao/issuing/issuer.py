@@ -33,6 +33,7 @@ from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.numbers import NumberDesk, Taken
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids, Workers
+from kaipiao.issuing.preview import Preview, preview
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, InvoiceRecord, Ledger, SealedDocument
 from kaipiao.seal.digest import sm3
 from kaipiao.seal.port import Sealer
@@ -114,6 +115,11 @@ class Issuer:
         stopping = [f for f in findings if f.stops and f.verdict is Verdict.INVALID]
         if stopping:
             raise RulesBroken(findings=stopping)
+
+    def preview(self, draft: Draft) -> Preview:
+        """What `check` would find and the invoice would come to; nothing is stored or taken."""
+        desk = self._desk(draft)
+        return preview(draft, desk.seller, desk.capabilities, self._clock.now())
 
     async def issue(self, draft: Draft) -> Issued:
         """Issue, or give the answer that the order key got before. Raises a `KaipiaoError` with nothing stored."""

@@ -1,0 +1,62 @@
+"""What the description of the API shows as examples."""
+
+from __future__ import annotations
+
+SALE: dict[str, object] = {
+    "order": "A-1001",
+    "seller": "91110000MAKP00001M",
+    "kind": "general",
+    "buyer": {"name": "示例商贸有限公司"},
+    "tax_included": True,
+    "lines": [
+        {
+            "name": "工作午餐",
+            "short_name": "餐饮服务",
+            "tax_code": "3070401000000000000",
+            "tax_rate": "0.06",
+            "quantity": "2",
+            "unit_price": "53.00",
+        }
+    ],
+}
+_LINE = (
+    '{"name":"工作午餐","short_name":"餐饮服务","tax_code":"3070401000000000000","tax_rate":"0.06","amount":"106.00"}'
+)
+BATCH_LINES = "".join(
+    f'{{"order":"A-{place}","seller":"91110000MAKP00001M","kind":"general","buyer":{{"name":"示例商贸有限公司"}},'
+    f'"tax_included":true,"lines":[{_LINE}]}}\n'
+    for place in (1001, 1002)
+)
+BATCH_ANSWERS = (
+    '{"position":1,"order":"A-1001","status":201,"invoice":{"order":"A-1001","number":"26117000000000000001",'
+    '"kind":"general","amount":"100.00","tax":"6.00","total":"106.00","made_at":"2026-11-03T09:00:00.000+08:00",'
+    '"seal":{"algorithm":"SM2-SM3","key_id":"seal-1","digest":"9f…","value":"30…"},'
+    '"links":{"self":"/v1/invoices/26117000000000000001"}}}\n'
+    '{"position":2,"order":"A-1002","status":409,"problem":{"type":"urn:kaipiao:problem:KP-ORDER-01","status":409,'
+    '"code":"KP-ORDER-01","send_again":"no"}}\n'
+)
+CHECKED: dict[str, object] = {
+    "order": "A-1001",
+    "seller": "91110000MAKP00001M",
+    "kind": "general",
+    "issuable": True,
+    "findings": [],
+    "amount": "100.00",
+    "tax": "6.00",
+    "total": "106.00",
+    "total_in_words": "壹佰零陆圆整",
+    "lines": [
+        {
+            "name": "*餐饮服务*工作午餐",
+            "tax_code": "3070401000000000000",
+            "tax_rate": "0.06",
+            "rate_text": None,
+            "quantity": "2",
+            "unit": None,
+            "unit_price": "50",
+            "amount": "100.00",
+            "tax": "6.00",
+            "nature": "00",
+        }
+    ],
+}
