@@ -68,6 +68,7 @@ def _server(application: Any) -> Any:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     return Quiet(config)
