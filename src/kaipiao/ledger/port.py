@@ -103,6 +103,17 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """From `first` (inclusive) until `end` (exclusive); None: without a bound."""
+
+    first: datetime | None = None
+    end: datetime | None = None
+
+
+ALWAYS = Span()
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceRecord:
     """One row of `invoice`, as it stands now (a cache of its events)."""
 
@@ -381,9 +392,18 @@ class Ledger(Protocol):
         ...
 
     async def page(
-        self, taxpayer: str, *, states: Sequence[State] = (), after: int = 0, limit: int = 100
+        self,
+        taxpayer: str,
+        *,
+        states: Sequence[State] = (),
+        after: int = 0,
+        limit: int = 100,
+        kind: str | None = None,
+        channel: str | None = None,
+        made: Span = ALWAYS,
     ) -> list[InvoiceRecord]:
-        """By id, ascending, ids > after."""
+        """By id, ascending, ids > after: those in one of the states (none given: in any), of the kind, of the channel,
+        made within the span."""
         ...
 
     async def documents(self, taxpayer: str, ids: Sequence[int]) -> dict[int, SealedDocument]: ...

@@ -10,10 +10,11 @@ from typing import Any
 from kaipiao.errors import Internal
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import cents, money
-from kaipiao.ledger.port import Admission, Event, InvoiceRecord, SealedDocument, Value
+from kaipiao.ledger.port import Admission, Event, InvoiceRecord, SealedDocument, Span, Value
 from kaipiao.ledger.trail import EventValue, data_text, instant_of, microseconds
 
 NO_DEADLINE = 2**63 - 1  # sorts after every deadline
+EARLIEST, LATEST = -(2**63), 2**63 - 1  # of any instant
 # What `record_of` reads, in its order.
 INVOICE_COLUMNS = (
     "id", "taxpayer", "client_order", "channel", "kind", "number", "state", "version", "amount", "tax", "total",
@@ -30,6 +31,12 @@ def instant(stored: int | None) -> datetime | None:
 
 def stored_instant(value: datetime | None) -> int | None:
     return None if value is None else microseconds(value)
+
+
+def stored_span(span: Span) -> tuple[int, int]:
+    """(first, end) for `made_at >= first AND made_at < end`."""
+    first = EARLIEST if span.first is None else microseconds(span.first)
+    return first, LATEST if span.end is None else microseconds(span.end)
 
 
 def stored_deadline(value: datetime | None) -> int:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from kaipiao.invoice.lifecycle import DEBT, State
 from kaipiao.ledger.memory.handle import Handle
 from kaipiao.ledger.memory.store import ZERO
-from kaipiao.ledger.port import InvoiceRecord, SealedDocument, Taxpayer
+from kaipiao.ledger.port import ALWAYS, InvoiceRecord, SealedDocument, Span, Taxpayer
 
 
 class Reading(Handle):
@@ -30,12 +31,29 @@ class Reading(Handle):
         return [self.store.invoices[(taxpayer, identity)] for identity in found if identity is not None]
 
     async def page(
-        self, taxpayer: str, *, states: Sequence[State] = (), after: int = 0, limit: int = 100
+        self,
+        taxpayer: str,
+        *,
+        states: Sequence[State] = (),
+        after: int = 0,
+        limit: int = 100,
+        kind: str | None = None,
+        channel: str | None = None,
+        made: Span = ALWAYS,
     ) -> list[InvoiceRecord]:
         ids = sorted(
             i for state in set(states or State) for t, i in self.store.by_state[state] if t == taxpayer and i > after
         )
-        return [self.store.invoices[(taxpayer, i)] for i in ids[:limit]]
+        found = (self.store.invoices[(taxpayer, i)] for i in ids)
+        wanted = (
+            record
+            for record in found
+            if kind in (None, record.kind)
+            and channel in (None, record.channel)
+            and (made.first is None or record.made_at >= made.first)
+            and (made.end is None or record.made_at < made.end)
+        )
+        return list(islice(wanted, limit))
 
     async def accepted_taxpayers(self) -> list[str]:
         return sorted({taxpayer for taxpayer, _ in self.store.by_state[State.ACCEPTED]})

@@ -10,12 +10,12 @@ from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import DEBT, State
 from kaipiao.ledger.changes import money
-from kaipiao.ledger.port import InvoiceRecord, SealedDocument, Taxpayer
+from kaipiao.ledger.port import ALWAYS, InvoiceRecord, SealedDocument, Span, Taxpayer
 from kaipiao.ledger.postgresql import statements as sql
 from kaipiao.ledger.postgresql.handle import Handle
 from kaipiao.ledger.postgresql.rows import columns, order_digest, record_of
 from kaipiao.ledger.postgresql.texts import original, stored
-from kaipiao.ledger.rows import instant
+from kaipiao.ledger.rows import instant, stored_span
 from kaipiao.ledger.trail import microseconds
 
 _EXPORT_PAGE = 500
@@ -48,10 +48,23 @@ class Reading(Handle):
         return [record_of(row) for row in found]
 
     async def page(
-        self, taxpayer: str, *, states: Sequence[State] = (), after: int = 0, limit: int = 100
+        self,
+        taxpayer: str,
+        *,
+        states: Sequence[State] = (),
+        after: int = 0,
+        limit: int = 100,
+        kind: str | None = None,
+        channel: str | None = None,
+        made: Span = ALWAYS,
     ) -> list[InvoiceRecord]:
-        if states:
-            wanted = [str(state) for state in states]
+        wanted = [str(state) for state in states] if states else None
+        if made != ALWAYS:
+            filters = (wanted, kind, channel, *stored_span(made))
+            found = await self._fetch(sql.PAGE_MADE, taxpayer, after, limit, *filters)
+        elif kind is not None or channel is not None:
+            found = await self._fetch(sql.PAGE_OF, taxpayer, after, limit, wanted, kind, channel)
+        elif states:
             found = await self._fetch(sql.PAGE_IN_STATES, taxpayer, after, limit, wanted)
         else:
             found = await self._fetch(sql.PAGE, taxpayer, after, limit)

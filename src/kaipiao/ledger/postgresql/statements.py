@@ -363,6 +363,23 @@ SELECT {INVOICE_COLUMNS} FROM invoice AS i
 WHERE i.taxpayer = $1 AND i.id > $2 AND i.state = ANY($4::text[]) ORDER BY i.id LIMIT $3
 """
 
+_WANTED = """
+($4::text[] IS NULL OR i.state = ANY($4)) AND ($5::text IS NULL OR i.kind = $5) AND ($6::text IS NULL OR i.channel = $6)
+"""
+
+PAGE_OF = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice AS i WHERE i.taxpayer = $1 AND i.id > $2 AND {_WANTED} ORDER BY i.id LIMIT $3
+"""
+
+# The ids between which the span lies come from the index on made_at; the page is then read in the order of ids.
+_MADE = "FROM invoice AS m WHERE m.taxpayer = $1 AND m.made_at >= $7 AND m.made_at < $8"
+
+PAGE_MADE = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice AS i
+WHERE i.taxpayer = $1 AND i.id > $2 AND i.id BETWEEN (SELECT min(m.id + 0) {_MADE}) AND (SELECT max(m.id + 0) {_MADE})
+AND i.made_at >= $7 AND i.made_at < $8 AND {_WANTED} ORDER BY i.id LIMIT $3
+"""
+
 # Each taxpayer once, by jumping through the partial index.
 ACCEPTED_TAXPAYERS = """
 WITH RECURSIVE each (taxpayer) AS (

@@ -12,8 +12,8 @@ from typing import Any
 
 from kaipiao.invoice.lifecycle import DEBT, State
 from kaipiao.ledger.changes import money
-from kaipiao.ledger.port import InvoiceRecord, SealedDocument, Taxpayer
-from kaipiao.ledger.rows import instant, record_of
+from kaipiao.ledger.port import ALWAYS, InvoiceRecord, SealedDocument, Span, Taxpayer
+from kaipiao.ledger.rows import instant, record_of, stored_span
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.handle import Handle
 from kaipiao.ledger.trail import microseconds
@@ -38,13 +38,28 @@ class Reading(Handle):
         return await self._read(lambda connection: _find(connection, taxpayer, orders, numbers))
 
     async def page(
-        self, taxpayer: str, *, states: Sequence[State] = (), after: int = 0, limit: int = 100
+        self,
+        taxpayer: str,
+        *,
+        states: Sequence[State] = (),
+        after: int = 0,
+        limit: int = 100,
+        kind: str | None = None,
+        channel: str | None = None,
+        made: Span = ALWAYS,
     ) -> list[InvoiceRecord]:
+        wanted = json.dumps([str(state) for state in states]) if states else None
         statement: str = sql.PAGE
         parameters: tuple[object, ...] = (taxpayer, after, limit)
-        if states:
+        if made != ALWAYS:
+            statement = sql.PAGE_MADE
+            parameters = (taxpayer, after, limit, wanted, kind, channel, *stored_span(made))
+        elif kind is not None or channel is not None:
+            statement = sql.PAGE_OF
+            parameters = (taxpayer, after, limit, wanted, kind, channel)
+        elif states:
             statement = sql.PAGE_IN_STATES
-            parameters = (taxpayer, after, json.dumps([str(state) for state in states]), limit)
+            parameters = (taxpayer, after, wanted, limit)
         return [record_of(row) for row in await self._read(lambda c: c.execute(statement, parameters).fetchall())]
 
     async def accepted_taxpayers(self) -> list[str]:

@@ -190,6 +190,22 @@ SELECT {INVOICE_COLUMNS} FROM invoice
 WHERE taxpayer = ? AND id > ? AND state IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?
 """
 
+_WANTED = "(?4 IS NULL OR state IN (SELECT value FROM json_each(?4))) AND (?5 IS NULL OR kind = ?5) AND (?6 IS NULL OR channel = ?6)"
+
+PAGE_OF = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice
+WHERE taxpayer = ?1 AND id > ?2 AND {_WANTED} ORDER BY id LIMIT ?3
+"""
+
+# The ids between which the span lies come from the index on made_at alone; the page is then read in the order of ids.
+_MADE = "FROM invoice WHERE taxpayer = ?1 AND made_at >= ?7 AND made_at < ?8"
+
+PAGE_MADE = f"""
+SELECT {INVOICE_COLUMNS} FROM invoice
+WHERE taxpayer = ?1 AND id > ?2 AND id BETWEEN (SELECT min(+id) {_MADE}) AND (SELECT max(+id) {_MADE})
+AND +made_at >= ?7 AND +made_at < ?8 AND {_WANTED} ORDER BY id LIMIT ?3
+"""
+
 DOCUMENT = "SELECT xml, invoice, digest, seal, key_id, algorithm FROM document WHERE taxpayer = ? AND id = ?"
 
 INVOICE_COUNT = "SELECT count(*) FROM invoice WHERE taxpayer = ?"
