@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 QUICK ?=
+DATABASE ?=
+NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
@@ -21,8 +23,8 @@ $(VENV)/dev: $(VENV)/runtime locks/dev.txt
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check -r locks/dev.txt
 	@touch $@
 
-demo: $(VENV)/runtime ## 沙箱、平台、1000 张票、三方账本 / a bureau, the platform, 1,000 invoices, three books
-	$(RUN)/kaipiao demo
+demo: $(if $(DATABASE),$(VENV)/dev,$(VENV)/runtime) ## 沙箱、平台、1000 张票、三方账本 / a bureau, the platform, 1,000 invoices, three books (DATABASE=postgresql)
+	$(RUN)/kaipiao demo $(if $(DATABASE),--database $(DATABASE))
 
 test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minutes
 	$(RUN)/python -m pytest
@@ -33,8 +35,8 @@ lint: $(VENV)/dev ## 风格、类型、导入方向 / style, types, direction of
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
 
-chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n)
-	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick)
+chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n, DATABASE=postgresql NODES=3)
+	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick) $(if $(DATABASE),--database $(DATABASE)) $(if $(NODES),--nodes $(NODES))
 
 mutants: $(VENV)/dev ## 已知的错误，每个都被点名的测试抓住 / known mistakes, each caught by a named test
 	$(RUN)/python tests/mutants.py

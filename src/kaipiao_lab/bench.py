@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,25 +22,38 @@ OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop."""
+    """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop. `nodes`:
+    platforms on one database, whose URL is `database`; None: one platform on its embedded one."""
 
     speed: float = 20.0
     tills: int = 8
     seed: int = 1
     start: str | None = None
+    nodes: int = 1
+    database: str | None = None
 
 
 class Bench:
-    """Everything lies below `directory`: bureau/, platform/, answers.ndjson and the logs."""
+    """Everything lies below `directory`: bureau/, platform/ (and platform-2/ …), answers.ndjson and the logs."""
 
     def __init__(self, directory: Path, sizes: Sizes) -> None:
         self.directory = directory
         self.sizes = sizes
         self.bureau = self._bureau("0", "0")
-        self.platform = Command(["serve", "-d", str(directory / "platform"), "--json"], directory / "platform.log")
+        self.nodes = [self._node(n) for n in range(1, sizes.nodes + 1)]
+        self._turn = itertools.cycle(self.nodes)
         self.token = ""
         self._log: AnswerLog | None = None
         self.shop: Shop | None = None
+
+    @property
+    def platform(self) -> Command:
+        """The platform, or the first of several nodes."""
+        return self.nodes[0]
+
+    def _node(self, number: int) -> Command:
+        name = "platform" if number == 1 else f"platform-{number}"
+        return Command(["serve", "-d", str(self.directory / name), "--json"], self.directory / f"{name}.log")
 
     def _bureau(self, port: str, admin_port: str) -> Command:
         arguments = ["sandbox", "-d", str(self.directory / "bureau"), "--json"]
@@ -54,10 +70,25 @@ class Bench:
         (self.directory / "bureau.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
         setup = self.directory / "setup.log"
         place = str(self.directory / "platform")
-        run(["init", "-d", place, "--port", "0", "--sandbox", str(self.directory / "bureau.json")], setup)
-        self.platform.start()
+        arguments = ["init", "-d", place, "--port", "0", "--sandbox", str(self.directory / "bureau.json")]
+        if self.sizes.database is not None:
+            (self.directory / "database.url").write_text(self.sizes.database, encoding="utf-8")
+            arguments += ["--database-url-file", str(self.directory / "database.url")]
+        run(arguments, setup)
+        for number in range(2, self.sizes.nodes + 1):
+            self._copy_node(number)
         self.token = run(["token", "-d", place, "--role", "admin"], setup).strip()
-        wait_ready(self.url())
+        for node in self.nodes:
+            node.start()
+            wait_ready(str(node.info["url"]))
+
+    def _copy_node(self, number: int) -> None:
+        """A further node has the keys and settings of the first, and a name of its own."""
+        place = self.directory / f"platform-{number}"
+        shutil.copytree(self.directory / "platform", place)
+        settings = place / "kaipiao.toml"
+        text = settings.read_text(encoding="utf-8")
+        settings.write_text(re.sub(r'(?m)^node = ".*"$', f'node = "node-{number}"', text), encoding="utf-8")
 
     def restart_bureau(self) -> None:
         """A bureau that was killed comes back at the same place."""
@@ -65,16 +96,14 @@ class Bench:
         self.bureau = self._bureau(_port(info["url"]), _port(info["admin"]["url"]))
         self.bureau.start()
 
-    def restart_platform(self) -> None:
-        self.platform.start()
-
     def set_faults(self, faults: list[dict[str, object]]) -> None:
         """Order faults at the bureau's admin endpoint; it may be down just now, then it is tried again."""
         admin = self.bureau.info["admin"]
         put(f"{admin['url']}/faults", admin["credential"], json.dumps(faults).encode())
 
     def url(self) -> str:
-        return str(self.platform.info["url"])
+        """Of the platform; of several nodes, each in turn."""
+        return str(next(self._turn).info["url"])
 
     @property
     def seller(self) -> str:
@@ -87,8 +116,11 @@ class Bench:
         return self.shop
 
     def status(self) -> dict[str, Any] | None:
-        found = get(f"{self.url()}/v1/status", self.token)
-        return found if isinstance(found, dict) else None
+        for _ in self.nodes:
+            found = get(f"{self.url()}/v1/status", self.token)
+            if isinstance(found, dict):
+                return found
+        return None
 
     def open_invoices(self) -> int | None:
         """How many are not at their end yet; None when the platform does not answer."""
@@ -117,15 +149,21 @@ class Bench:
         bureau.write_text(register, encoding="utf-8")
         return auditor.compare(
             auditor.client_book(self.directory / "answers.ndjson"),
-            auditor.our_database(self.directory / "platform" / "ledger.db"),
+            self._our_book(),
             auditor.bureau_book(bureau),
         )
+
+    def _our_book(self) -> Iterable[auditor.Entry]:
+        if self.sizes.database is not None:
+            return auditor.our_postgresql(self.sizes.database)
+        return auditor.our_database(self.directory / "platform" / "ledger.db")
 
     def close(self) -> None:
         """Stop what runs."""
         if self._log is not None:
             self._log.close()
-        self.platform.stop()
+        for node in self.nodes:
+            node.stop()
         self.bureau.stop()
 
 

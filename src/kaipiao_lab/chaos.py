@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaipiao_lab.bench import Bench, Sizes
-from kaipiao_lab.processes import Command
+from kaipiao_lab.postgresql import Server, new_server
 
 SERVICES = ["QDFPSC", "CXQDFPSCJG"]
 
@@ -36,7 +36,7 @@ class Plan:
     limit: float
 
 
-QUICK = Plan(kills=5, sales=1200, rate=70.0, speed=300.0, pause=(0.6, 1.6), settle=60.0, limit=100.0)
+QUICK = Plan(kills=5, sales=1200, rate=70.0, speed=300.0, pause=(0.4, 1.2), settle=60.0, limit=100.0)
 FULL = Plan(kills=100, sales=52_000, rate=60.0, speed=300.0, pause=(1.0, 5.0), settle=400.0, limit=1800.0)
 
 
@@ -60,13 +60,14 @@ def faults(seed: int) -> list[dict[str, object]]:
 
 
 class Killer:
-    """Kills and starts again, in an order and at moments drawn from the seed."""
+    """Kills and starts again, in an order and at moments drawn from the seed. With a database server, that too."""
 
-    def __init__(self, bench: Bench, plan: Plan, seed: int) -> None:
+    def __init__(self, bench: Bench, plan: Plan, seed: int, server: Server | None) -> None:
         self._bench = bench
         self._plan = plan
+        self._server = server
         self._chance = random.Random(seed)  # noqa: S311 — repeatable, no secret
-        self.kills = {"platform": 0, "bureau": 0}
+        self.kills = {"platform": 0, "bureau": 0} | ({"database": 0} if server else {})
 
     def work(self, end: float) -> None:
         """Until both have been killed often enough, or time is up."""
@@ -77,25 +78,35 @@ class Killer:
             self.kills[victim] += 1
 
     def _kill(self, victim: str) -> None:
-        process: Command = self._bench.platform if victim == "platform" else self._bench.bureau
-        process.kill()
-        time.sleep(self._chance.uniform(0.0, 0.5))
-        if victim == "platform":
-            self._bench.restart_platform()
+        pause = self._chance.uniform(0.0, 0.5)
+        if victim == "database" and self._server is not None:
+            self._server.kill()
+            time.sleep(pause)
+            self._server.start()
+        elif victim == "platform":
+            node = self._chance.choice(self._bench.nodes)
+            node.kill()
+            time.sleep(pause)
+            node.start()
         else:
+            self._bench.bureau.kill()
+            time.sleep(pause)
             self._bench.restart_bureau()
 
 
-def storm(directory: Path, plan: Plan, seed: int) -> tuple[dict[str, int], int]:
+def storm(
+    directory: Path, plan: Plan, seed: int, server: Server | None = None, nodes: int = 1
+) -> tuple[dict[str, int], int]:
     """One run. Returns the last line, and how many invoices were not at their end when time was up."""
-    sizes = Sizes(speed=plan.speed, tills=6, seed=seed, start=_third_of_the_month())
+    database = server.url() if server is not None else None
+    sizes = Sizes(plan.speed, tills=6, seed=seed, start=_third_of_the_month(), nodes=nodes, database=database)
     bench = Bench(directory, sizes)
     end = time.monotonic() + plan.limit
     try:
         bench.set_up()
         bench.set_faults(faults(seed))
         shop = bench.open_shop()
-        killer = Killer(bench, plan, seed)
+        killer = Killer(bench, plan, seed, server)
         selling = threading.Thread(
             target=shop.sell, args=(plan.sales, plan.limit), kwargs={"rate": plan.rate}, daemon=True
         )
@@ -142,11 +153,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under 50 s")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--nodes", type=int, default=1, help="platforms on one PostgreSQL database")
     parser.add_argument("--keep", type=Path, help="keep everything in this directory")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
-    with tempfile.TemporaryDirectory(prefix="kaipiao-chaos-") as scratch:
-        result, left = storm(options.keep or Path(scratch), plan, options.seed)
+    server = new_server() if options.database == "postgresql" else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="kaipiao-chaos-") as scratch:
+            result, left = storm(options.keep or Path(scratch), plan, options.seed, server, options.nodes)
+    finally:
+        if server is not None:
+            server.close()
     sys.stdout.write(json.dumps(result) + "\n")
     return 0 if sound(result, plan) and left == 0 else 1
 

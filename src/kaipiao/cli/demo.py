@@ -19,6 +19,7 @@ from kaipiao.errors import KaipiaoError
 from kaipiao.language import Text
 from kaipiao_lab.auditor import Findings
 from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.postgresql import Unavailable, new_server
 from kaipiao_lab.processes import NotStarted
 from kaipiao_lab.shop import Takings, percentile
 
@@ -35,12 +36,13 @@ class DemoFailed(KaipiaoError):
     )
 
 
-def run_demo(count: int, speed: float, keep: Path | None, json_output: bool) -> int:
-    """Returns the exit code: 0 when every invoice is confirmed and no book disagrees."""
+def run_demo(count: int, speed: float, keep: Path | None, json_output: bool, *, with_server: bool = False) -> int:
+    """Returns the exit code: 0 when every invoice is confirmed and no book disagrees. `with_server`: the ledger is in a
+    PostgreSQL server that is started for the demo."""
     began = time.monotonic()
     console = terminal.errors()
-    with _place(keep) as directory:
-        bench = Bench(directory, Sizes(speed=speed))
+    with _place(keep) as directory, _server(with_server) as database:
+        bench = Bench(directory, Sizes(speed=speed, database=database))
         try:
             result = _run(bench, count, console, began)
         except (NotStarted, OSError) as failed:
@@ -110,6 +112,23 @@ def _tell(console: Console, result: dict[str, object]) -> None:
     console.print(table)
     if not result["lost"] and not result["doubled"]:
         console.print(say("[green]✓[/] 不丢一张，不重一张。", "[green]✓[/] Not one lost, not one doubled."))
+
+
+@contextlib.contextmanager
+def _server(wanted: bool) -> Iterator[str | None]:
+    if not wanted:
+        yield None
+        return
+    try:
+        server = new_server()
+    except Unavailable as missing:
+        raise DemoFailed(
+            Text(f"无法启动 PostgreSQL：{missing}", f"PostgreSQL cannot be started: {missing}"), code="KP-DEMO-02"
+        ) from missing
+    try:
+        yield server.url()
+    finally:
+        server.close()
 
 
 @contextlib.contextmanager

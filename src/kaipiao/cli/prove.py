@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -218,18 +219,32 @@ def compare(ours: Path, bureau: Path | None, client: Path | None) -> dict[str, A
         ) from wrong
 
 
+class Database(StrEnum):
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
 def demo(
     count: Annotated[int, typer.Option(min=1, max=100000, help=say("开多少张", "How many invoices"))] = 1000,
     speed: Annotated[
         float, typer.Option(min=1, max=1000, help=say("沙箱时钟快多少倍", "How fast the sandbox's clock runs"))
     ] = 20.0,
     keep: Annotated[Path | None, typer.Option(help=say("保留数据到此目录", "Keep the data in this directory"))] = None,
+    database: Annotated[
+        Database,
+        typer.Option(
+            help=say(
+                "账本：内置的 SQLite，或临时启动的 PostgreSQL（须有开发依赖）",
+                "The ledger: embedded SQLite, or a PostgreSQL server started for it (needs the development dependencies)",
+            )
+        ),
+    ] = Database.SQLITE,
     json_output: Json = False,
 ) -> int:
     """The whole way, for real: a bureau, the platform, a shop, three books and an auditor."""
     from kaipiao.cli.demo import run_demo
 
-    return run_demo(count, speed, keep, json_output)
+    return run_demo(count, speed, keep, json_output, with_server=database is Database.POSTGRESQL)
 
 
 def register(app: typer.Typer) -> None:
