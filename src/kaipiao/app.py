@@ -258,6 +258,7 @@ class Platform:
             cover=self._cover,
             audit=self.audit,
             public_key=self._public,
+            clock=self.clock,
             scrape=Scrape(self.metrics, self._figures().families),
         )
 

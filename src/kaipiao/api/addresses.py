@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import get_args, get_origin
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from kaipiao.errors import Malformed
@@ -22,15 +25,24 @@ def methods_at(request: Request) -> list[str]:
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """(name, may it be repeated) of every query parameter, those of dependencies too."""
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        yield field.alias, any(get_origin(part) is list for part in (annotation, *get_args(annotation)))
+    for inner in dependant.dependencies:
+        yield from _parameters(inner)
+
+
 def refuse_unknown_parameters(request: Request) -> None:
     """Raise `Malformed` for a parameter that is not ours or stands twice: a mistyped `order` must not list everything."""
     if not request.scope["query_string"]:
         return
     method = "GET" if request.method == "HEAD" else request.method
     routes = [route for route in _routes_at(request) if method in (route.methods or ())]
-    known = {field.alias for route in routes for field in route.dependant.query_params}
+    known = dict(found for route in routes for found in _parameters(route.dependant))
     given = Counter(name for name, _ in request.query_params.multi_items())
-    wrong = sorted(name for name, count in given.items() if name not in known or count > 1)
+    wrong = sorted(name for name, count in given.items() if name not in known or (count > 1 and not known[name]))
     if wrong:
         sound = ", ".join(sorted(known)) or "-"
         raise Malformed(

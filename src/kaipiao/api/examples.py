@@ -60,3 +60,56 @@ CHECKED: dict[str, object] = {
         }
     ],
 }
+LISTED: list[dict[str, object]] = [
+    {
+        "order": "A-1001",
+        "number": "26117000000000000001",
+        "taxpayer": "91110000MAKP00001M",
+        "kind": "general",
+        "state": "confirmed",
+        "amount": "100.00",
+        "tax": "6.00",
+        "total": "106.00",
+        "channel": "leqi",
+        "made_at": "2026-11-03T09:00:00.000+08:00",
+        "sent_at": "2026-11-03T09:00:01.120+08:00",
+        "accepted_at": "2026-11-03T09:00:03.480+08:00",
+        "deadline": "2026-11-05T09:00:00.000+08:00",
+        "provenance": "result",
+        "problem_code": None,
+        "problem": None,
+        "id": "905969664000000001",
+    }
+]
+
+
+def example(value: object) -> dict[str, object]:
+    """The `content` of a JSON answer with this example."""
+    return {"application/json": {"example": value}}
+
+
+TAXPAYERS = [{"taxpayer": "91110000MAKP00001M", "name": "示例商贸有限公司", "tenant": "default", "channels": ["leqi"]}]
+NUMBERS = [
+    {"channel": "leqi", "year": 2026, "pulled": 4000, "free": 2600, "leased": 180, "used": 1220, "expired": 0},
+]
+QUOTA = [
+    {
+        "channel": "leqi",
+        "month": "2026-11",
+        "downloaded": "1000000.00",
+        "returned": "0.00",
+        "issued": "128400.50",
+        "left": "871599.50",
+        "valid_from": "2026-11-01T00:00:00.000+08:00",
+        "valid_until": "2026-12-01T00:00:00.000+08:00",
+    }
+]
+COVER: dict[str, object] = {
+    "taxpayer": "91110000MAKP00001M",
+    "hours": 9.1,
+    "bound": "numbers",
+    "rate_per_hour": 305,
+    "numbers_left": 2780,
+    "quota_left": "871599.50",
+    "bounds": {"numbers": 9.1, "quota": None, "upload_window": 48.0, "month_end": 663.0, "year_end": 1407.0},
+}

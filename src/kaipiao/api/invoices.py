@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.envelope import body_of
+from kaipiao.api.examples import LISTED, example
+from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
 from kaipiao.api.openapi import problems
 from kaipiao.api.services import Services
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
 from kaipiao.errors import NotFound
 from kaipiao.intake.requests import InvoiceRequest, parse_request
-from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.port import InvoiceRecord, SealedDocument
 from kaipiao.seal.detached import seal_file
 from kaipiao.seal.port import Seal
@@ -55,7 +56,6 @@ REQUEST_BODY = {
     }
 }
 READ_PROBLEMS = problems(400, 401, 403, 404, 503)
-LARGEST_ID = 2**63 - 1
 PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event loop
 
 
@@ -86,27 +86,27 @@ async def issue(request: Request, caller: Issuing) -> Response:
 
 
 @router.get(
-    "", response_model=list[InvoiceView], responses=READ_PROBLEMS, summary="按订单号查询或列出 / Find by order, or list"
+    "",
+    response_model=list[InvoiceView],
+    responses={200: {"headers": NEXT_PAGE, "content": example(LISTED)}, **READ_PROBLEMS},
+    summary="按订单号查询或列出 / Find by order, or list",
 )
 async def find(
     request: Request,
+    response: Response,
     caller: Reading,
+    wanted: Annotated[Filters, Depends(filters)],
     order: Annotated[str | None, Query(min_length=1, max_length=128, description="订单号 / your order key")] = None,
     taxpayer: Taxpayer = None,
-    state: Annotated[State | None, Query(description="只看这种状态 / only this state")] = None,
-    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="上一页末条的 id / id of the last one seen")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[InvoiceView]:
+    """By `order`: the one invoice of each taxpayer, whatever else is given. Else a page; `Link` leads to the next."""
     services = services_of(request)
-    found: list[InvoiceRecord] = []
-    for owner in taxpayers_for(caller, services, taxpayer):
-        if order is not None:
-            found += await services.ledger.find(owner, orders=[order])
-        else:
-            states = [state] if state else []
-            found += await services.ledger.page(owner, states=states, after=after, limit=limit)
-    found.sort(key=lambda record: record.id)
-    return [invoice_view(record) for record in found[:limit]]
+    owners = taxpayers_for(caller, services, taxpayer)
+    if order is not None:
+        return [invoice_view(record) for owner in owners for record in await services.ledger.find(owner, orders=[order])]
+    page = await wanted.page(services.ledger, owners)
+    response.headers.update(next_page(request, wanted, page))
+    return [invoice_view(record) for record in page]
 
 
 @router.get(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from kaipiao.access.tokens import Tokens
+from kaipiao.clock import Clock, SystemClock
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.ledger.audit import TrailReport
@@ -37,4 +38,5 @@ class Services:
     cover: Callable[[str], Awaitable[Cover]]
     audit: Callable[[], Awaitable[TrailReport]]
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
+    clock: Clock = field(default_factory=SystemClock)
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))

@@ -1,0 +1,101 @@
+"""What a list of invoices may be narrowed by, and the link to its next page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import Query, Request
+
+from kaipiao.clock import SHANGHAI
+from kaipiao.errors import Malformed
+from kaipiao.invoice.lifecycle import State
+from kaipiao.language import Text
+from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
+
+LARGEST_ID = 2**63 - 1
+NEXT_PAGE = {"Link": {"description": "rel=next: 下一页 / the next page", "schema": {"type": "string"}}}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
+Moment = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="RFC 3339 时刻，或北京时间的日期 / an instant, or a day in Asia/Shanghai",
+        examples=["2026-11-03", "2026-11-03T09:00:00+08:00"],
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """A page of a list: what it may hold, and where it begins."""
+
+    states: tuple[State, ...]
+    kind: str | None
+    channel: str | None
+    made: Span
+    after: int
+    limit: int
+
+    async def page(self, ledger: Ledger, taxpayers: tuple[str, ...]) -> list[InvoiceRecord]:
+        """By id over all of these taxpayers."""
+        found: list[InvoiceRecord] = []
+        for taxpayer in taxpayers:
+            found += await ledger.page(
+                taxpayer,
+                states=self.states,
+                after=self.after,
+                limit=self.limit,
+                kind=self.kind,
+                channel=self.channel,
+                made=self.made,
+            )
+        return sorted(found, key=lambda record: record.id)[: self.limit]
+
+
+async def filters(
+    state: Annotated[
+        list[State] | None, Query(description="只看这些状态，可重复 / only these states; may be repeated")
+    ] = None,
+    kind: Annotated[Literal["general", "special"] | None, Query(description="普票、专票 / kind of invoice")] = None,
+    channel: Annotated[str | None, Query(min_length=1, max_length=64, description="通道 / channel")] = None,
+    made_from: Moment = None,
+    made_to: Moment = None,
+    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="上一页末条的 id / id of the last one seen")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Filters:
+    """A dependency: the filters of this request. A day in `made_to` is included as a whole, an instant is not."""
+    span = Span(_moment(made_from, "made_from"), _moment(made_to, "made_to", day_end=True))
+    return Filters(tuple(state or ()), kind, channel, span, after, limit)
+
+
+def next_page(request: Request, filters: Filters, page: list[InvoiceRecord]) -> dict[str, str]:
+    """The header `Link` (RFC 8288) to what follows, when this page is full."""
+    if len(page) < filters.limit:
+        return {}
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    query = urlencode([*kept, ("after", str(page[-1].id))])
+    return {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+
+
+def _moment(given: str | None, name: str, *, day_end: bool = False) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        if _DAY.fullmatch(given):
+            midnight = datetime.combine(date.fromisoformat(given), time(), SHANGHAI)
+            return midnight + timedelta(days=1) if day_end else midnight
+        if _INSTANT.fullmatch(given):
+            return datetime.fromisoformat(given).astimezone(SHANGHAI)
+    except (ValueError, OverflowError) as no_such_time:
+        raise _no_moment(name) from no_such_time
+    raise _no_moment(name)
+
+
+def _no_moment(name: str) -> Malformed:
+    text = Text(f"{name} 须为 RFC 3339 时刻或日期", f"{name} is an instant by RFC 3339, or a day")
+    return Malformed(text, fields=[f"query.{name}"])
