@@ -47,7 +47,7 @@ async def _heard(session: Session, commit: Callable[[], Awaitable[Any]]) -> Any:
     session.listen()
     try:
         answer = await commit()
-    except DATABASE_ERRORS as error:
+    except Exception as error:  # every kind: only what is sure to have stored nothing may be told as a failure
         if surely_not_committed(error):
             raise
         raise OutcomeUnknown(reason=code_of(error) or type(error).__name__) from error

@@ -7,6 +7,7 @@ each time, at the cost of a round trip).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -19,6 +20,10 @@ from kaipiao.ledger.postgresql.faults import DATABASE_ERRORS, TOO_MANY_CONNECTIO
 from kaipiao.ledger.postgresql.limits import PoolLimits
 from kaipiao.ledger.postgresql.patience import ConnectPatience
 from kaipiao.ledger.postgresql.session import Session, connect
+
+log = logging.getLogger(__name__)
+
+_WHILE_FULL = 1.0  # seconds
 
 
 class Pool:
@@ -33,6 +38,7 @@ class Pool:
         self._idle: deque[Session] = deque()  # the last one used is the next one used
         self._waiting: deque[asyncio.Future[Session | None]] = deque()
         self._count = 0  # sessions that are there or being made
+        self._full_until = 0.0
         self._closed = False
 
     async def connect(self) -> Session:
@@ -55,10 +61,11 @@ class Pool:
         self._count = 1
         self._put_back(first)
         missing = self.limits.least - 1
-        made = await asyncio.gather(*(self._make() for _ in range(missing)), return_exceptions=True)
-        for session in made:
-            if isinstance(session, Session):
-                self._put_back(session)
+        for made in await asyncio.gather(*(self._make() for _ in range(missing)), return_exceptions=True):
+            if isinstance(made, Session):
+                self._put_back(made)
+            else:
+                log.warning("a connection of the least that shall be there could not be made: %s", made)
 
     def counts(self) -> SessionCounts:
         idle = len(self._idle)
@@ -91,22 +98,20 @@ class Pool:
             self._drop_stale()
             if self._idle:
                 return self._idle.pop()
-            if self._count < self.limits.most:
-                if (session := await self._grow()) is not None:
-                    return session
-                continue
-            if (session := await self._wait()) is not None:
+            if self._may_grow():
+                try:
+                    return await self._make()
+                except LedgerFault as error:
+                    if error.facts.get("reason") != TOO_MANY_CONNECTIONS or not self._count:
+                        raise
+                    self._full_until = time.monotonic() + _WHILE_FULL
+            elif (session := await self._wait()) is not None:
                 return session
         raise LedgerFault(Text("账本未打开", "The ledger is not open"))
 
-    async def _grow(self) -> Session | None:
-        """One more; None when the server has no room for it but we have others to wait for."""
-        try:
-            return await self._make()
-        except LedgerFault as error:
-            if error.facts.get("reason") != TOO_MANY_CONNECTIONS or not self._count:
-                raise
-            return await self._wait()
+    def _may_grow(self) -> bool:
+        """A server that has just refused one more is not asked again at once, as long as we have some."""
+        return not self._count or (self._count < self.limits.most and time.monotonic() >= self._full_until)
 
     async def _make(self) -> Session:
         self._count += 1

@@ -321,7 +321,7 @@ WITH numbered AS (
 )
 UPDATE invoice AS i SET state = 'issued', version = i.version + 1, number = w.number, channel = w.channel,
     amount = w.amount, tax = w.tax, total = w.total, quota = w.quota, made_at = w.made_at, month = w.month,
-    next_at = w.next_at, deadline = w.deadline
+    next_at = w.next_at, deadline = w.deadline, problem_code = NULL, problem = NULL
 FROM numbered AS w WHERE i.taxpayer = w.taxpayer AND i.id = w.id
 """
 
