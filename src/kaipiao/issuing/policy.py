@@ -27,6 +27,11 @@ class Policy:
     refused_seconds: float = 600.0  # sooner while it forbids issuing: it may have been put right
     year_guard: float = 5.0  # around New Year no numbers are pulled: the two clocks may not agree on the year
     clock_back: float = 1.0  # how far the clock may step back before issuing refuses
+    numbering_batch: int = 64  # accepted orders of one taxpayer that are numbered side by side
+    numbering_at_once: int = 8  # taxpayers whose accepted orders are numbered at the same time
+    numbering_idle: float = 0.5  # pause of the numberer when nobody waits
+    numbering_retry: float = 3600.0  # an accepted order that is refused now is looked at again
+    abandoned_seconds: float = 900.0  # a call of another node that has no outcome after so long has nobody behind it
     uploads_at_once: int = 16  # wire calls under way, over all taxpayers
     commit_patience: float = 10.0  # real seconds a caller waits for a commit whose fate is unknown
     errand_patience: float = 0.2  # real seconds that a round waits for its slow calls before it looks for other work

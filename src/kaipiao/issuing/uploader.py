@@ -56,13 +56,13 @@ class Uploader:
         self._left_open = False
 
     async def recover(self) -> int:
-        """Calls that were left without an outcome, by this node's dead predecessor or because the ledger could not take
-        the outcome: sent without an answer, so UNKNOWN (R4). Returns how many invoices. One that cannot be ended now
-        keeps no other waiting."""
+        """Calls that were left without an outcome, by this node's dead predecessor, by a node that is gone, or because the
+        ledger could not take the outcome: sent without an answer, so UNKNOWN (R4). Returns how many invoices. One that
+        cannot be ended now keeps no other waiting."""
         count, left_open = 0, False
         flying = set(self._flying)  # one that ends while the ledger is read has its outcome already
-        for upload in await self._ledger.open_uploads(self._node):
-            if upload.id in flying | self._flying:
+        for upload in await self._ledger.open_uploads():
+            if upload.id in flying | self._flying or not self._is_ours_to_end(upload):
                 continue
             if upload.channel not in self._channels:
                 self._no_channel(upload.taxpayer, upload.channel)
@@ -78,6 +78,12 @@ class Uploader:
         if not left_open:
             self._unsent.clear()
         return count
+
+    def _is_ours_to_end(self, upload: Upload) -> bool:
+        """Another node's call may be under way; after a time that no call lasts, that node is gone. If it wakes up all the
+        same, it finds its invoices changed: the same number is sent once more at the worst."""
+        gone = timedelta(seconds=self._policy.abandoned_seconds)
+        return upload.node == self._node or upload.begun_at + gone <= self._clock.now()
 
     async def _end_orphan(self, upload: Upload) -> int:
         answer: Answer[str] = Answer(Outcome.AMBIGUOUS, code="process.died")

@@ -263,6 +263,22 @@ def test_calls_left_without_an_outcome_by_a_dead_process_become_unknown_at_the_n
     run(story)
 
 
+def test_calls_of_a_node_that_is_gone_for_good_are_settled_by_another() -> None:
+    async def story(p: Point) -> None:
+        issued = await p.issue("A")
+        p.clock.advance(2)
+        await p.ledger.begin_upload(99, "dead", issued.record.taxpayer, "pretend", "n2", 100, p.clock.now())
+        assert await p.uploader.recover() == 0  # it may be on the wire just now
+        assert await p.state("A") is State.UPLOADING
+        p.clock.advance(1000)
+        assert await p.uploader.recover() == 1
+        assert await p.state("A") is State.UNKNOWN
+        await p.run(900, every=10)
+        assert await p.state("A") is State.CONFIRMED
+
+    run(story)
+
+
 def test_batches_hold_at_most_what_the_channel_takes() -> None:
     async def story() -> None:
         clock = ManualClock(__import__("bench").START)
