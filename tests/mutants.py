@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 UPLOAD = "tests/unit/issuing/test_upload_rules.py::"
 ADMISSION = "tests/unit/issuing/test_admission.py::"
+ACCEPTED = "tests/unit/issuing/test_accepted_orders.py::"
 IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 CONTRACT = "tests/contract/ledger/"
@@ -283,6 +284,68 @@ MUTANTS = [
         '        changes |= {"doubt": True, "sent_at": now}\n',
         "        pass\n",
         (UPLOAD + "test_a_refusal_after_the_bureaus_own_fault_is_not_believed_while_it_may_hold_the_first_copy",),
+    ),
+    Mutant(
+        "an order is numbered twice",
+        "ledger/changes.py",
+        "    return live.id == admission.id and live.state is State.ACCEPTED and admission.number is not None\n",
+        "    return live.id == admission.id and live.state in (State.ACCEPTED, State.ISSUED) and admission.number is not None\n",
+        (CONTRACT + "test_contract_numbering.py",),
+    ),
+    Mutant(
+        "a cancelled order is numbered",
+        "ledger/changes.py",
+        "    return live.id == admission.id and live.state is State.ACCEPTED and admission.number is not None\n",
+        "    waits = live.state in (State.ACCEPTED, State.CANCELLED)\n    return live.id == admission.id and waits and admission.number is not None\n",
+        (CONTRACT + "test_contract_numbering.py",),
+    ),
+    Mutant(
+        "two nodes number one order on one database",
+        "ledger/postgresql/facts.py",
+        "    numbered = {(a.taxpayer, a.id) for a in items if a.number is not None}",
+        "    numbered: set[tuple[str, int]] = set()",
+        (
+            CONTRACT
+            + "test_contract_numbering.py::test_two_nodes_numbering_the_same_batch_at_once_use_one_number_each[postgresql]",
+        ),
+    ),
+    Mutant(
+        "cancelled after it was numbered",
+        "issuing/issuer.py",
+        "            if record.state is not State.ACCEPTED or record.tries:\n",
+        "            if record.state not in (State.ACCEPTED, State.ISSUED):\n",
+        (ACCEPTED + "test_what_has_a_number_is_not_cancelled_and_the_refusal_names_it",),
+    ),
+    Mutant(
+        "a numbering in doubt is taken for undone and its number freed",
+        "issuing/commit.py",
+        "        if not records or numbers(admission, records[0]):",
+        "        if not records:",
+        (
+            ACCEPTED + "test_a_numbering_in_doubt_is_sent_again_under_the_same_number",
+            ACCEPTED + "test_while_a_numbering_in_doubt_has_not_arrived_its_number_is_nobody_elses",
+        ),
+    ),
+    Mutant(
+        "another node's number is taken for ours",
+        "issuing/commit.py",
+        "    if admission.number is not None and record.number != admission.number:\n        return result\n",
+        "",
+        (ACCEPTED + "test_an_order_that_another_node_numbered_meanwhile_gets_that_number_and_ours_is_free_again",),
+    ),
+    Mutant(
+        "one order that cannot be numbered stops its taxpayer",
+        "issuing/numberer.py",
+        "        except KaipiaoError as error:\n            await self._hold_back(order, error)\n",
+        "",
+        (ACCEPTED + "test_an_order_that_is_refused_now_shows_why_harms_no_other_and_is_tried_again",),
+    ),
+    Mutant(
+        "an order that was accepted is forgotten after a restart",
+        "issuing/node.py",
+        '            "numberer": Loop("numberer", self._number, clock),\n',
+        "",
+        (ACCEPTED + "test_a_node_numbers_what_was_accepted_before_it_started",),
     ),
 ]
 

@@ -8,6 +8,8 @@ KaipiaoError
 │   ├── FieldsRefused            KP-INPUT-04   fields are missing, unknown or not of their form
 │   ├── RulesBroken              KP-RULE-00    the invoice breaks rules (each finding has its own KP-RULE code)
 │   ├── OrderConflict            KP-ORDER-01   same order key, other content
+│   ├── OrderNotCancellable      KP-ORDER-02   it has a number already
+│   ├── OrderCancelled           KP-ORDER-03   this order was cancelled before it got a number
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
 │   └── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
@@ -141,6 +143,32 @@ class OrderConflict(InputRefused):
     next_step = Text(
         "若是新订单请换订单号；若要更正已开发票请走红字流程。",
         "Use a new order key for a new sale; correct an issued invoice by a red letter.",
+    )
+    resend = Resend.NO
+    status = 409
+
+
+class OrderNotCancellable(InputRefused):
+    """Only what was accepted and has no number yet can be cancelled. `facts`: `number`, `state`."""
+
+    code = "KP-ORDER-02"
+    title = Text("订单已有发票号码，不能撤销", "The order has its invoice number and cannot be cancelled")
+    next_step = Text(
+        "已开发票不能撤销；须更正或冲销时请走红字流程。",
+        "An issued invoice cannot be cancelled; correct or reverse it by a red letter.",
+    )
+    resend = Resend.NO
+    status = 409
+
+
+class OrderCancelled(InputRefused):
+    """The order was accepted and cancelled before it got a number. Its key stays taken."""
+
+    code = "KP-ORDER-03"
+    title = Text("订单已撤销，未开票", "The order was cancelled, no invoice was issued")
+    next_step = Text(
+        "若仍要开票，请换一个新的订单号发送。",
+        "If it is to be invoiced after all, send it under a new order key.",
     )
     resend = Resend.NO
     status = 409

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError, LedgerFault, OutcomeUnknown
 from kaipiao.issuing.policy import Policy
+from kaipiao.ledger.changes import numbers
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, Ledger
 
 log = logging.getLogger(__name__)
@@ -96,12 +97,17 @@ class Committer:
             records = await self._ledger.find(admission.taxpayer, orders=[admission.order])
         except KaipiaoError:
             return None
-        return _ours(AdmitResult(AdmitOutcome.KNOWN, records[0]), admission) if records else None
+        if not records or numbers(admission, records[0]):  # still without the number that this commit gives
+            return None
+        return _ours(AdmitResult(AdmitOutcome.KNOWN, records[0]), admission)
 
 
 def _ours(result: AdmitResult, admission: Admission) -> AdmitResult:
-    """An order that is known under our own id was admitted by an earlier copy of this very commit."""
+    """An order that is known under our own id, with our number when we gave one, was admitted by an earlier copy of this
+    very commit. With another number it was numbered by somebody else; without one it was cancelled meanwhile."""
     record = result.record
-    if result.outcome is AdmitOutcome.KNOWN and record is not None and record.id == admission.id:
-        return AdmitResult(AdmitOutcome.ADMITTED, record)
-    return result
+    if result.outcome is not AdmitOutcome.KNOWN or record is None or record.id != admission.id:
+        return result
+    if admission.number is not None and record.number != admission.number:
+        return result
+    return AdmitResult(AdmitOutcome.ADMITTED, record)

@@ -17,17 +17,21 @@ from kaipiao.errors import (
     KaipiaoError,
     NotFound,
     NotQualified,
+    OrderCancelled,
     OrderConflict,
+    OrderNotCancellable,
     QuotaExhausted,
     QuotaNotValid,
     RulesBroken,
     Stopping,
 )
-from kaipiao.invoice.canonical import differing_fields, draft_bytes, invoice_bytes
+from kaipiao.invoice.canonical import differing_fields, draft_bytes, invoice_bytes, load_draft
 from kaipiao.invoice.drafting import complete
+from kaipiao.invoice.lifecycle import State
 from kaipiao.invoice.model import Draft, Invoice, Seller
 from kaipiao.invoice.rules import Verdict, check_draft
 from kaipiao.issuing import trail
+from kaipiao.issuing.acceptance import acceptance, cancellation, numbering
 from kaipiao.issuing.commit import Committer
 from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.numbers import NumberDesk, Taken
@@ -122,29 +126,87 @@ class Issuer:
         return preview(draft, desk.seller, desk.capabilities, self._clock.now())
 
     async def issue(self, draft: Draft) -> Issued:
-        """Issue, or give the answer that the order key got before. Raises a `KaipiaoError` with nothing stored."""
+        """Issue, or give the answer that the order key got before. An order that was accepted is numbered now. Raises a
+        `KaipiaoError` with nothing stored, and `OrderCancelled` for an order that was accepted and cancelled."""
         content = draft_bytes(draft)
         digest = sm3(content)
         try:
             return await self._issue(draft, content, digest)
-        except OrderConflict:
+        except (OrderConflict, OrderCancelled):
             raise
         except KaipiaoError:
-            known = await self._ledger.find(draft.seller_tax_number, orders=[draft.order])
-            if not known:
+            known = await self._known(draft, content, digest)
+            if known is None or known.number is None:
                 raise
-            return await self._known(known[0], content, digest)
+            return await self._replay(known)
 
-    async def _issue(self, draft: Draft, content: bytes, digest: bytes) -> Issued:
+    async def accept(self, draft: Draft) -> InvoiceRecord:
+        """Store the order without a number; it is numbered later. A known order gives its record as it stands now, whatever
+        it is, by the rules of `issue`."""
+        content = draft_bytes(draft)
+        digest = sm3(content)
+        try:
+            return await self._accept(draft, content, digest)
+        except (OrderConflict, OrderCancelled):
+            raise
+        except KaipiaoError:
+            known = await self._known(draft, content, digest)
+            if known is None:
+                raise
+            return known
+
+    async def number(self, accepted: InvoiceRecord) -> InvoiceRecord:
+        """Give an accepted order its number now. Raises as `issue` does; the order then still waits, unless it was
+        cancelled (`OrderCancelled`)."""
+        draft = load_draft(accepted.content)
+        return (await self._issue(draft, accepted.content, accepted.content_digest, accepted)).record
+
+    async def cancel(self, taxpayer: str, order: str) -> InvoiceRecord:
+        """The order as cancelled; again is the same. Raises `NotFound`, `OrderNotCancellable` once it has a number, and
+        `OutcomeUnknown` when it must be asked for again."""
+        if self.stopping:
+            raise Stopping()
+        while True:
+            found = await self._ledger.find(taxpayer, orders=[order])
+            if not found:
+                raise NotFound(code="KP-FIND-01")
+            record = found[0]
+            if record.state is State.CANCELLED:
+                return record
+            if record.state is not State.ACCEPTED or record.tries:
+                raise OrderNotCancellable(number=record.number, state=record.state.value)
+            change = cancellation(record, self._clock.now())
+            await self._ledger.advance([change])  # when it does not hold, somebody was faster: look again
+
+    async def _accept(self, draft: Draft, content: bytes, digest: bytes) -> InvoiceRecord:
+        desk = self._desk(draft)
+        self._gate(draft.seller_tax_number)
+        self.check(draft)
+        made_at = self._made_at()
+        admission = acceptance(draft, desk.seller, desk.channel, self._ids.next(), made_at, content, digest)
+        result = await self._committer.admit(admission, lambda: None)
+        if result.record is None:
+            raise Internal(outcome=result.outcome.value)
+        if result.outcome is AdmitOutcome.ADMITTED:
+            self._note_made(made_at)
+        else:
+            self._check_same(result.record, content, digest)
+        return result.record
+
+    async def _issue(
+        self, draft: Draft, content: bytes, digest: bytes, accepted: InvoiceRecord | None = None
+    ) -> Issued:
         desk = self._desk(draft)
         self._gate(draft.seller_tax_number)
         self.check(draft)
         while True:
             made_at = self._made_at()
+            if accepted is not None:
+                made_at = max(made_at, accepted.made_at)
             self._check_quota_valid(draft.seller_tax_number, desk.channel, made_at)
             year = year_of(made_at)
             taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
-            result, document = await self._admit(draft, desk, taken, made_at, content, digest)
+            result, document = await self._admit(draft, desk, taken, made_at, content, digest, accepted)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
                 self._note_made(result.record.made_at)
                 return Issued(result.record, document, replayed=False)
@@ -155,7 +217,15 @@ class Issuer:
                 event = trail.platform("number.used_twice", made_at, draft.seller_tax_number, number=taken.number)
                 await self._ledger.append_events([event])
                 continue
-            return await self._not_admitted(draft, desk, result, content, digest)
+            if result.outcome is AdmitOutcome.QUOTA_SHORT:
+                self._on_quota_short(draft.seller_tax_number, desk.channel)
+                raise QuotaExhausted(taxpayer=draft.seller_tax_number)
+            if result.record is None:
+                raise Internal(outcome=result.outcome.value)
+            self._check_same(result.record, content, digest)
+            if result.record.state is not State.ACCEPTED:
+                return await self._replay(result.record)
+            accepted = result.record
 
     def _check_quota_valid(self, taxpayer: str, channel: str, made_at: datetime) -> None:
         ended = self._quota_ended(taxpayer, channel, made_at)
@@ -163,18 +233,15 @@ class Issuer:
             self._on_quota_short(taxpayer, channel)
             raise QuotaNotValid(taxpayer=taxpayer, valid_until=ended.isoformat())
 
-    async def _not_admitted(
-        self, draft: Draft, desk: Desk, result: AdmitResult, content: bytes, digest: bytes
-    ) -> Issued:
-        if result.outcome is AdmitOutcome.QUOTA_SHORT:
-            self._on_quota_short(draft.seller_tax_number, desk.channel)
-            raise QuotaExhausted(taxpayer=draft.seller_tax_number)
-        if result.record is None:
-            raise Internal(outcome=result.outcome.value)
-        return await self._known(result.record, content, digest)
-
     async def _admit(
-        self, draft: Draft, desk: Desk, taken: Taken, made_at: datetime, content: bytes, digest: bytes
+        self,
+        draft: Draft,
+        desk: Desk,
+        taken: Taken,
+        made_at: datetime,
+        content: bytes,
+        digest: bytes,
+        accepted: InvoiceRecord | None,
     ) -> tuple[AdmitResult, SealedDocument]:
         """A number is given back only when its pair was surely not stored: before the commit, or when the ledger says so."""
         year = year_of(made_at)
@@ -185,6 +252,8 @@ class Issuer:
         try:
             document = await self._freeze(draft, desk, taken, made_at)
             admission = self._admission(draft, desk, taken, made_at, content, digest, document)
+            if accepted is not None:
+                admission = numbering(admission, document.sealed, accepted)
         except BaseException:
             free()
             raise
@@ -240,9 +309,21 @@ class Issuer:
             ),
         )
 
-    async def _known(self, record: InvoiceRecord, content: bytes, digest: bytes) -> Issued:
+    async def _known(self, draft: Draft, content: bytes, digest: bytes) -> InvoiceRecord | None:
+        """What the order key has, if it is for this content."""
+        found = await self._ledger.find(draft.seller_tax_number, orders=[draft.order])
+        if not found:
+            return None
+        self._check_same(found[0], content, digest)
+        return found[0]
+
+    def _check_same(self, record: InvoiceRecord, content: bytes, digest: bytes) -> None:
         if record.content_digest != digest:
             raise OrderConflict(fields=differing_fields(record.content, content), number=record.number)
+        if record.state is State.CANCELLED:
+            raise OrderCancelled()
+
+    async def _replay(self, record: InvoiceRecord) -> Issued:
         documents = await self._ledger.documents(record.taxpayer, [record.id])
         if record.id not in documents:
             raise Internal(order=record.order)

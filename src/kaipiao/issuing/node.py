@@ -10,6 +10,7 @@ from kaipiao.clock import Clock, SystemClock
 from kaipiao.errors import KaipiaoError
 from kaipiao.issuing import trail
 from kaipiao.issuing.issuer import Issuer
+from kaipiao.issuing.numberer import Numberer
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.settler import Settler
@@ -96,6 +97,7 @@ class Node:
         self.issuer = issuer
         self._ledger = ledger
         self._numbers = numbers
+        self._numberer = Numberer(ledger, issuer, clock, policy)
         self._uploader = uploader
         self._settler = settler
         self._supply = supply
@@ -103,6 +105,7 @@ class Node:
         self._policy = policy
         self.supplied = asyncio.Event()
         self._loops = {
+            "numberer": Loop("numberer", self._number, clock),
             "uploader": Loop("uploader", self._upload, clock),
             "poller": Loop("poller", self._poll, clock),
             "asker": Loop("asker", self._ask, clock),
@@ -127,12 +130,18 @@ class Node:
         await self.issuer.close()
         grace = self._policy.stop_grace
         await asyncio.gather(*(loop.stop(grace) for loop in self._loops.values()))
-        await asyncio.gather(*(worker.close(grace) for worker in (self._uploader, self._settler, self._supply)))
+        await asyncio.gather(*(worker.close(grace) for worker in self._workers()))
         await self._numbers.close()
         await self._ledger.append_events([trail.platform("node.stopped", self._clock.now(), node=self.name)])
 
     def wake_supply(self) -> None:
         self._loops["supply"].wake()
+
+    def _workers(self) -> tuple[Numberer | Uploader | Settler | Supply, ...]:
+        return (self._numberer, self._uploader, self._settler, self._supply)
+
+    async def _number(self) -> float:
+        return 0.0 if await self._numberer.round() else self._policy.numbering_idle
 
     async def _upload(self) -> float:
         sent = await self._uploader.round()

@@ -14,6 +14,19 @@ def issued(
     return EventDraft("issued", at, taxpayer, record_order, data)
 
 
+def numbered(
+    record: InvoiceRecord, at: datetime, *, number: str, digest: bytes, key_id: str, channel: str
+) -> EventDraft:
+    """An accepted order got its number."""
+    data = {"number": number, "digest": digest.hex(), "key": key_id, "channel": channel}
+    return EventDraft("numbered", at, record.taxpayer, record.order, data)
+
+
+def accepted(order: str, taxpayer: str, at: datetime, *, content: bytes, channel: str) -> EventDraft:
+    """`content`: SM3 of the request."""
+    return EventDraft("accepted", at, taxpayer, order, {"content": content.hex(), "channel": channel})
+
+
 def changed(record: InvoiceRecord, kind: str, at: datetime, **data: str | int | bool | None) -> EventDraft:
     return EventDraft(kind, at, record.taxpayer, record.order, {"number": record.number, **data})
 

@@ -130,6 +130,7 @@ def numbered(record: InvoiceRecord, admission: Admission) -> InvoiceRecord:
         record, state=State.ISSUED, version=record.version + 1, number=admission.number, channel=admission.channel,
         amount=exact(admission.amount), tax=exact(admission.tax), total=exact(admission.total),
         made_at=admission.made_at, month=admission.month, next_at=admission.next_at, deadline=admission.deadline,
+        problem_code=None, problem=None,
     )  # fmt: skip
 
 

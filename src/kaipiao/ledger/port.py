@@ -370,8 +370,8 @@ class Ledger(Protocol):
 
         Numbering: where the order is live under this very id, still ACCEPTED, and the admission has a number, the order
         becomes ISSUED (outcome ADMITTED, version + 1) under the same conditions of epoch, number and quota. Number, channel,
-        amounts, quota, made_at, month, next_at, deadline and document are then what the numbering says; content, `replaces`
-        and everything else stay. One event goes with it (kind "numbered" unless the caller gives another). The same call
+        amounts, quota, made_at, month, next_at, deadline and document are then what the numbering says, and a problem that
+        kept it waiting is over; content, `replaces` and everything else stay. One event goes with it (kind "numbered" unless the caller gives another). The same call
         again, or any for an order that was numbered, cancelled or has ended otherwise meanwhile, is KNOWN. Of a numbering
         and a cancellation at once exactly one wins. The same id with other content is a defect, and nothing is stored."""
         ...

@@ -70,6 +70,15 @@ async def test_an_accepted_order_is_numbered_under_its_own_id(books: Books) -> N
 
 
 @on_every_ledger
+async def test_what_kept_an_order_waiting_is_over_when_it_is_numbered(books: Books) -> None:
+    block = await books.block()
+    held_back = await books.advance(await accepted(books), State.ACCEPTED, problem_code="KP-X-01", problem="words")
+    (issued,) = await books.admit(numbering(books, block, 0, held_back))
+    assert (issued.problem_code, issued.problem, issued.version) == (None, None, 3)
+    assert await books.again(issued) == issued
+
+
+@on_every_ledger
 async def test_the_callers_own_event_goes_with_the_numbering(books: Books) -> None:
     block = await books.block()
     record = await accepted(books)
@@ -178,18 +187,40 @@ async def test_two_nodes_numbering_the_same_orders_at_once_use_one_number_each(b
     two = await books.other.lease_block(TAXPAYER, CHANNEL, YEAR, "b", 50, 30)
     assert one is not None
     assert two is not None
-    records = await books.admit(*(books.unnumbered(next_at=NOW) for _ in range(40)))
-    calls = [
-        node.admit([numbering(books, block, i, record, quota=Decimal(1))])
-        for i, record in enumerate(records)
-        for node, block in ((books.ledger, one), (books.other, two))
-    ]
-    answers = [result for (result,) in await asyncio.gather(*calls)]
-    assert Counter(a.outcome for a in answers) == {AdmitOutcome.ADMITTED: 40, AdmitOutcome.KNOWN: 40}
-    numbers = {(a.record.order, a.record.number) for a in answers if a.record is not None}
-    assert len(numbers) == len({n for _, n in numbers}) == 40
-    assert (await books.ledger.number_counts(TAXPAYER, CHANNEL, YEAR)).used == 40
-    assert (await books.ledger.quota(TAXPAYER, CHANNEL, MONTH)).issued == 40
+    for taken, quota in enumerate((Decimal(0), Decimal(1))):  # with quota, they also meet at the account
+        records = await books.admit(*(books.unnumbered(next_at=NOW) for _ in range(25)))
+        calls = [
+            node.admit([numbering(books, block, 25 * taken + i, record, quota=quota)])
+            for i, record in enumerate(records)
+            for node, block in ((books.ledger, one), (books.other, two))
+        ]
+        answers = [result for (result,) in await asyncio.gather(*calls)]
+        assert Counter(a.outcome for a in answers) == {AdmitOutcome.ADMITTED: 25, AdmitOutcome.KNOWN: 25}
+        numbers = {(a.record.order, a.record.number) for a in answers if a.record is not None}
+        assert len(numbers) == len({n for _, n in numbers}) == 25
+        assert (await books.ledger.number_counts(TAXPAYER, CHANNEL, YEAR)).used == 25 * (taken + 1)
+    assert (await books.ledger.quota(TAXPAYER, CHANNEL, MONTH)).issued == 25
+
+
+@on_every_ledger
+async def test_two_nodes_numbering_the_same_batch_at_once_use_one_number_each(books: Books) -> None:
+    await books.pull(100)
+    one = await books.ledger.lease_block(TAXPAYER, CHANNEL, YEAR, "a", 50, 30)
+    two = await books.other.lease_block(TAXPAYER, CHANNEL, YEAR, "b", 50, 30)
+    assert one is not None
+    assert two is not None
+    for batch in range(5):
+        records = await books.admit(*(books.unnumbered(next_at=NOW) for _ in range(10)))
+        answers = await asyncio.gather(
+            *(
+                node.admit([numbering(books, block, 10 * batch + i, record) for i, record in enumerate(records)])
+                for node, block in ((books.ledger, one), (books.other, two))
+            )
+        )
+        assert Counter(a.outcome for each in answers for a in each) == {
+            AdmitOutcome.ADMITTED: 10, AdmitOutcome.KNOWN: 10,
+        }  # fmt: skip
+        assert [a.record for a in answers[0]] == [a.record for a in answers[1]]
 
 
 @on_every_ledger

@@ -15,6 +15,7 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.invoice.model import Draft, DraftLine, Kind, Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of, with_check_digit
 from kaipiao.issuing.issuer import Desk, Issued, Issuer
+from kaipiao.issuing.numberer import Numberer
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
@@ -70,6 +71,7 @@ class Point:
     bureau: PretendBureau
     issuer: Issuer
     numbers: NumberDesk
+    numberer: Numberer
     uploader: Uploader
     settler: Settler
     supply: Supply
@@ -77,6 +79,9 @@ class Point:
 
     async def issue(self, order: str, amount: str = "100.00", *, by: str = SELLER) -> Issued:
         return await self.issuer.issue(draft(order, amount, seller_tax_number=by))
+
+    async def accept(self, order: str, amount: str = "100.00", *, by: str = SELLER) -> InvoiceRecord:
+        return await self.issuer.accept(draft(order, amount, seller_tax_number=by))
 
     async def record(self, order: str, *, by: str = SELLER) -> InvoiceRecord:
         return (await self.ledger.find(by, orders=[order]))[0]
@@ -87,6 +92,7 @@ class Point:
     async def step(self, seconds: float) -> None:
         """Time goes on, then each loop has its turn once."""
         self.clock.advance(seconds)
+        await self.numberer.round()
         await self.uploader.round()
         await self.settler.poll_round()
         await self.settler.ask_round()
@@ -131,8 +137,9 @@ async def point(
         quota_ended=supply.quota_ended,
         on_quota_short=lambda _taxpayer, _channel: None,
     )
+    numberer = Numberer(ledger, issuer, clock, policy)
     uploader = Uploader(ledger, channels, paces, clock, ids, node, policy)
     settler = Settler(ledger, channels, paces, clock, policy)
     await supply.round()
     await issuer.open()
-    return Point(clock, ledger, bureau, issuer, numbers, uploader, settler, supply, policy)
+    return Point(clock, ledger, bureau, issuer, numbers, numberer, uploader, settler, supply, policy)

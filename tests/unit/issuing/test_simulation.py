@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, cast
 
 import pytest
@@ -70,6 +70,8 @@ class World:
         self.bureau = PretendBureau(self.clock)
         self.bureau.hide = self.chance.choice([0.0, 900.0, 20 * HOUR])
         self.answers: dict[str, str] = {}
+        self.accepted: set[str] = set()  # acknowledged without a number
+        self.cancelled: set[str] = set()
         self.starts = 0
 
     async def start(self) -> None:
@@ -102,9 +104,30 @@ class World:
             number = str((await self.p.issue(order)).record.number)
             assert self.answers.setdefault(order, number) == number
 
+    async def leave(self, order: str) -> None:
+        with contextlib.suppress(KaipiaoError):
+            await self.p.accept(order)
+            self.accepted.add(order)
+
+    async def cancel(self, order: str) -> None:
+        with contextlib.suppress(KaipiaoError):
+            await self.p.issuer.cancel(SELLER, order)
+            self.cancelled.add(order)
+
+    async def number_now(self, _order: str) -> None:
+        with contextlib.suppress(KaipiaoError):
+            await self.p.numberer.round()
+
     async def issue(self) -> None:
+        """A client, or several at once, of one order: they issue it, leave it to be numbered later, cancel it."""
         order = self.chance.choice(ORDERS)
-        calls = [asyncio.create_task(self.ask_for(order)) for _ in range(self.chance.choice([1, 1, 1, 3]))]
+        words: list[Callable[[str], Coroutine[Any, Any, None]]]
+        words = [
+            self.chance.choice([self.ask_for, self.ask_for, self.leave]) for _ in range(self.chance.choice([1, 3]))
+        ]
+        if self.chance.random() < 0.2:
+            words += [self.cancel, self.number_now]
+        calls = [asyncio.create_task(word(order)) for word in words]
         if self.chance.random() < 0.3:
             for _ in range(self.chance.randrange(20)):
                 await asyncio.sleep(0)
@@ -116,8 +139,8 @@ class World:
         p = self.p
         p.clock.advance(seconds)
         settler = p.settler
-        for work in (p.numbers.renew, p.supply.round, p.uploader.recover, p.uploader.round, settler.poll_round,
-                     settler.ask_round, settler.alarm_round):  # fmt: skip
+        for work in (p.numbers.renew, p.supply.round, p.uploader.recover, p.numberer.round, p.uploader.round,
+                     settler.poll_round, settler.ask_round, settler.alarm_round):  # fmt: skip
             with contextlib.suppress(KaipiaoError):
                 await work()
 
@@ -125,7 +148,7 @@ class World:
         chance, bureau = self.chance, self.bureau
         bureau.script = [chance.choice(WORDS) for _ in range(chance.randrange(4))]
         bureau.down = chance.random() < 0.15
-        numbers = [str(r.number) for r in self.store.invoices.values()]
+        numbers = [r.number for r in self.store.invoices.values() if r.number is not None]
         bureau.poisoned = {n for n in numbers if chance.random() < 0.05}
         bureau.unreadable = {n for n in numbers if chance.random() < 0.05}
         bureau.refusals = {n: "额度不足" for n in numbers if chance.random() < 0.05}
@@ -146,17 +169,25 @@ class World:
     async def judge(self) -> None:
         records = await self.ledger.sound.page(SELLER, limit=1000)
         by_order = {r.order: r for r in records}
-        assert len(by_order) == len(records) == len({r.number for r in records})
+        numbered = [r for r in records if r.number is not None]
+        assert len(by_order) == len(records)
+        assert len(numbered) == len({r.number for r in numbered})
+        assert self.accepted | self.cancelled <= by_order.keys()  # acknowledged: never lost
+        assert self.cancelled <= {r.order for r in records if r.state is State.CANCELLED}
+        assert {r.order for r in records if r.number is None} == {
+            r.order for r in records if r.state is State.CANCELLED
+        }  # what was accepted has got its number, unless it was cancelled
         assert {o: by_order[o].number for o in self.answers} == self.answers  # acknowledged: never lost, never doubled
         held = set(self.bureau.held)
         assert {r.number for r in records if r.state is State.CONFIRMED} == held
-        assert all(r.state is State.CONFIRMED or r.state in FINAL_NEGATIVE for r in records), {r.state for r in records}
+        ends = {State.CONFIRMED, State.CANCELLED, *FINAL_NEGATIVE}
+        assert {r.state for r in records} <= ends
         assert not held & {r.number for r in records if r.state in FINAL_NEGATIVE}
         assert await self.ledger.sound.open_uploads() == []
         assert await self.ledger.sound.check_counts() == []
         counts = await self.ledger.sound.number_counts(SELLER, "pretend", 2026)
         assert counts.pulled == counts.free + counts.leased + counts.used + counts.expired
-        assert counts.used == len(records)
+        assert counts.used == len(numbered)
         assert counts.leased == self.p.numbers.left(SELLER, "pretend", 2026)
 
 

@@ -173,7 +173,7 @@ INSERT INTO invoice (
 NUMBER_INVOICE = """
 UPDATE invoice SET
     state = 'issued', version = version + 1, number = ?, channel = ?, amount = ?, tax = ?, total = ?, quota = ?,
-    made_at = ?, month = ?, next_at = ?, deadline = ?
+    made_at = ?, month = ?, next_at = ?, deadline = ?, problem_code = NULL, problem = NULL
 WHERE taxpayer = ? AND id = ?
 """
 
