@@ -9,11 +9,10 @@ import json
 import logging
 import sys
 import traceback
-from datetime import UTC, datetime
-from functools import lru_cache
 
 from kaipiao.operations.repeats import Repeats
 from kaipiao.operations.request_context import REQUEST_ID
+from kaipiao.operations.request_line import RequestLine, instant
 
 FIELDS = frozenset({
     "request_id", "method", "route", "status", "ms", "subject", "code", "loop", "failures", "taxpayer", "channel",
@@ -25,8 +24,10 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record, RequestLine):
+            return record.json()
         line: dict[str, object] = {
-            "at": _instant(record),
+            "at": instant(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -40,15 +41,6 @@ class JsonLines(logging.Formatter):
             line["error"] = type(record.exc_info[1]).__name__
             line["trace"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(record.exc_info[2])]
         return _ENCODED(line)
-
-
-def _instant(record: logging.LogRecord) -> str:
-    return f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00"
-
-
-@lru_cache(2)
-def _second(since_1970: int) -> str:
-    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def begin(level: int = logging.INFO) -> None:

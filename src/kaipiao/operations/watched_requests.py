@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.request_context import REQUEST_ID
+from kaipiao.operations.request_line import NAME, RequestLine
 
-log = logging.getLogger("kaipiao.request")
+log = logging.getLogger(NAME)
 UNMATCHED = "unmatched"
 LONGEST_SUBJECT = 64  # characters
 LONGEST_METHOD = 16
@@ -54,13 +55,6 @@ class WatchedRequests:
         method, route = scope["method"], getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.request_ended(method, route, status, seconds)
         if log.isEnabledFor(logging.INFO):
-            # A record of our own: where it was logged from is known, and to find it out costs more than all else here.
-            record = logging.LogRecord(log.name, logging.INFO, "", 0, "request", None, None)
-            record.__dict__ |= {
-                "method": method[:LONGEST_METHOD],
-                "route": route,
-                "status": status,
-                "ms": round(seconds * 1000, 3),
-                "subject": scope.get("kaipiao.subject", "")[:LONGEST_SUBJECT] or None,
-            }
-            log.handle(record)
+            subject = scope.get("kaipiao.subject")
+            told = (method[:LONGEST_METHOD], route, status, seconds, scope.get("kaipiao.request_id"))
+            log.handle(RequestLine(*told, subject[:LONGEST_SUBJECT] if subject else None))

@@ -17,6 +17,7 @@ from test_api import TOKENS, application, sale, token
 from kaipiao.cli import logs
 from kaipiao.operations.repeats import MOST, PERIOD, Repeats
 from kaipiao.operations.request_context import REQUEST_ID
+from kaipiao.operations.request_line import RequestLine
 from kaipiao.operations.watched_requests import LONGEST_SUBJECT
 
 
@@ -171,6 +172,20 @@ def test_the_level_is_ours_and_libraries_are_never_at_debug(stderr: Written, lev
     written = lines(stderr)
     assert len([line for line in written if line["message"] == "ours"]) == told
     assert all(line["level"] != "debug" for line in written if line["message"] == "theirs")
+
+
+def test_a_requests_record_can_be_written_by_any_formatter_and_says_the_same() -> None:
+    hostile = 'q"\\\n\u2028 客户'
+    record = RequestLine(hostile, "/r", 200, 0.0012345, "id-1", hostile)
+    ordinary = logging.LogRecord(record.name, record.levelno, "", 0, record.msg, None, None)
+    assert set(ordinary.__dict__) <= set(record.__dict__)
+    ordinary.__dict__ |= record.__dict__
+    assert json.loads(record.json()) == json.loads(logs.JsonLines().format(ordinary))
+    every = logging.Formatter("%(asctime)s %(name)s %(levelname)s %(process)s %(threadName)s %(pathname)s %(message)s")
+    assert "kaipiao.request INFO" in every.format(record)
+    bare = json.loads(RequestLine("GET", "/r", 200, 0.0, None, None).json())
+    assert "subject" not in bare
+    assert "request_id" not in bare
 
 
 def warning(message: str = "numbers.not_pulled", level: int = logging.WARNING, **extra: object) -> logging.LogRecord:
