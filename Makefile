@@ -8,7 +8,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint chaos mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ demo: $(if $(DATABASE),$(VENV)/dev,$(VENV)/runtime) ## 沙箱、平台、1000 �
 
 test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minutes
 	$(RUN)/python -m pytest
+
+test-postgresql: $(VENV)/dev ## 账本测试，自带或指定的 PostgreSQL / the ledger's tests on our own PostgreSQL or on URL=postgresql://… (it is emptied)
+	KAIPIAO_TEST_POSTGRESQL=$(URL) $(RUN)/python -m pytest tests/contract/ledger tests/integration/ledger_postgresql -k postgresql
 
 lint: $(VENV)/dev ## 风格、类型、导入方向 / style, types, direction of imports
 	$(RUN)/ruff check src tests benchmarks docs

@@ -213,7 +213,7 @@ def test_a_cancelled_wait_for_the_standby_is_in_doubt(own_server: Server, stop: 
             await books.admit(books.order(block, 1))  # the month's partitions are there
             async with missing_standby(own_server) as operator:
                 work = ledger.admit([order]) if alone else ledger.save_head(HEAD)
-                task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+                task = asyncio.ensure_future(work)
                 process = await waits_for_the_standby(operator)
                 await operator.execute(f"SELECT {stop}({process})")
                 with pytest.raises(OutcomeUnknown):

@@ -41,7 +41,7 @@ def test_one_set_of_orders_from_two_nodes_in_any_grouping_is_issued_once(with_bo
         results = [result for answer in await asyncio.gather(*calls) for result in answer]
         assert Counter(r.outcome for r in results) == {AdmitOutcome.ADMITTED: ORDERS, AdmitOutcome.KNOWN: ORDERS}
         account = await books.ledger.quota(TAXPAYER, CHANNEL, MONTH)
-        assert (account.issued, account.left) == (ORDERS, 30)
+        assert (account.issued, account.left) == (Decimal(ORDERS), Decimal(30))
         counts = await books.ledger.number_counts(TAXPAYER, CHANNEL, YEAR)
         assert counts.used == ORDERS
 

@@ -578,6 +578,8 @@ EVENT_COLUMNS = f"position, writer, sequence, kind, at, taxpayer, subject, data,
 
 EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE position > $1 ORDER BY position LIMIT $2"
 
+LAST_POSITION = f"SELECT coalesce(max(position), 0) FROM event WHERE {_SETTLED}"
+
 EVENTS_OF_TAXPAYER = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE taxpayer = $1 AND position > $2 ORDER BY position LIMIT $3
 """

@@ -43,6 +43,10 @@ class Trail(Handle):
             events.append(_event(tuple(row)))
         return events
 
+    async def last_position(self) -> int:
+        ((last,),) = await self._fetch(sql.LAST_POSITION)
+        return int(last)
+
     async def chain_tips(self) -> list[tuple[str, int, bytes]]:
         return [(writer, sequence, digest) for writer, sequence, digest in await self._fetch(sql.TIPS)]
 
