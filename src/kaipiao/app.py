@@ -15,6 +15,7 @@ from kaipiao import __version__
 from kaipiao.access.keys import key_store
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.app import create
+from kaipiao.api.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
@@ -258,6 +259,7 @@ class Platform:
             cover=self._cover,
             audit=self.audit,
             public_key=self._public,
+            rates=Rates(self.settings.server.requests_per_second),
             clock=self.clock,
             scrape=Scrape(self.metrics, self._figures().families),
         )

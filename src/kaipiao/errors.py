@@ -13,6 +13,7 @@ KaipiaoError
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
 │   └── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
+├── TooManyRequests              KP-HTTP-04…   over the rate of a caller, or all places are taken
 ├── AccessRefused                KP-ACCESS-01…  who are you
 │   └── PermissionMissing        KP-ACCESS-03   may you do this
 ├── NotFound                     KP-FIND-01
@@ -203,6 +204,16 @@ class BodyTooSlow(InputRefused):
     next_step = Text("请用同一订单号重新发送。", "Send it again with the same order key.")
     resend = Resend.SAFE
     status = 408
+
+
+class TooManyRequests(KaipiaoError):
+    """Over the rate that a caller is given, or all places are taken. `facts["retry_after"]`: whole seconds to wait."""
+
+    code = "KP-HTTP-04"
+    title = Text("请求过于频繁", "Too many requests")
+    next_step = Text("请按 Retry-After 稍后重发。", "Send it again after the time in Retry-After.")
+    resend = Resend.SAFE
+    status = 429
 
 
 class AccessRefused(KaipiaoError):

@@ -41,6 +41,7 @@ class ServerSettings(Part):
     host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8790
     body_limit: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024  # bytes
+    requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0  # of one token's subject
 
 
 class KeySettings(Part):

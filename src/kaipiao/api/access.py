@@ -29,6 +29,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
             raise AccessRefused()
         found = services_of(request).tokens.check(token.strip())
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
+        services_of(request).rates.admit(found.subject)
         require(found, permission)
         refuse_unknown_parameters(request)
         return found

@@ -10,13 +10,14 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from kaipiao import __version__
-from kaipiao.api import batch, check, invoices, openapi, platform, problems, taxpayers
+from kaipiao.api import batch, check, invoices, openapi, platform, problems, stream, taxpayers
 from kaipiao.api.envelope import Envelope
+from kaipiao.api.feed import Feed
 from kaipiao.api.sales_door import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.watched_requests import WatchedRequests
 
-ROUTERS = (invoices.router, batch.router, check.router, taxpayers.router, platform.router)
+ROUTERS = (invoices.router, batch.router, check.router, taxpayers.router, stream.router, platform.router)
 
 
 def routes() -> Iterator[BaseRoute]:
@@ -29,6 +30,7 @@ def create(services: Services) -> FastAPI:
     """The application over these services. It starts and stops nothing itself."""
     app = FastAPI(title="Kaipiao 开票", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
+    app.state.feed = Feed(services.ledger)
     app.state.routes = tuple(route for route in routes() if isinstance(route, APIRoute))
     for router in ROUTERS:
         app.include_router(router)

@@ -135,6 +135,7 @@ class _Answers(Response):
         try:
             async with aclosing(self._items()) as items:
                 async for item in items:
+                    await self._pace()
                     await self._window.enter(len(item.raw))  # and leave when the answer was taken
                     self._answers.put_nowait((group.create_task(self._issue(item)), len(item.raw)))
         except ClientDisconnect:
@@ -143,6 +144,11 @@ class _Answers(Response):
             await self._window.enter(0)
             self._answers.put_nowait((group.create_task(self._broken_off(broken)), 0))
         self._answers.put_nowait(None)
+
+    async def _pace(self) -> None:
+        """Each item counts as a request; over the rate they are read more slowly."""
+        while (seconds := self._services.rates.take(self._caller.subject)) > 0.0:
+            await asyncio.sleep(seconds)
 
     async def _items(self) -> AsyncGenerator[Item]:
         """Raises `KaipiaoError` where the batch breaks off."""

@@ -40,7 +40,7 @@ class Envelope:
 
         asked_for_head = scope["method"] == "HEAD"
         if asked_for_head:
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "kaipiao.head": True}
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -23,6 +23,7 @@ EXAMPLES: dict[int, type[KaipiaoError]] = {
     413: errors.TooLarge,
     415: errors.BodyFormRefused,
     422: errors.FieldsRefused,
+    429: errors.TooManyRequests,
     500: errors.Internal,
     503: errors.CannotIssue,
 }
@@ -50,7 +51,8 @@ class Problem(BaseModel):
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems."""
-    return {status: _response(status) for status in (*statuses, 500)}
+    always = (429, 500) if 401 in statuses else (500,)  # whoever shows a token has a rate
+    return {status: _response(status) for status in (*statuses, *always)}
 
 
 def _response(status: int) -> dict[str, Any]:

@@ -50,7 +50,19 @@ def response(error: KaipiaoError, request: Request) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="kaipiao"'
     if error.status == 503:
         headers["Retry-After"] = SECONDS_TO_TRY_AGAIN
+    if error.status == 429:
+        headers |= _rate_headers(error)
     return JSONResponse(problem(error, language, request_id), error.status, headers, MEDIA_TYPE)
+
+
+def _rate_headers(error: KaipiaoError) -> dict[str, str]:
+    """Retry-After, and the fields of draft-ietf-httpapi-ratelimit-headers where a rate was passed."""
+    seconds, rate = error.facts.get("retry_after", 1), error.facts.get("requests_per_second")
+    headers = {"Retry-After": str(seconds)}
+    if isinstance(rate, float):
+        headers["RateLimit-Policy"] = f'"subject";q={max(1, int(rate))};w={max(1, round(1 / rate))}'
+        headers["RateLimit"] = f'"subject";r=0;t={seconds}'
+    return headers
 
 
 def install(app: FastAPI) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from kaipiao.access.tokens import Tokens
+from kaipiao.api.rates import Rates
 from kaipiao.clock import Clock, SystemClock
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
@@ -14,6 +15,7 @@ from kaipiao.ledger.port import Ledger
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.seal.sm2 import Sm2PublicKey
+from kaipiao.settings import ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +40,6 @@ class Services:
     cover: Callable[[str], Awaitable[Cover]]
     audit: Callable[[], Awaitable[TrailReport]]
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
+    rates: Rates = field(default_factory=lambda: Rates(ServerSettings().requests_per_second))
     clock: Clock = field(default_factory=SystemClock)
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))

@@ -61,6 +61,10 @@ def _server(application: Any) -> Any:
         def capture_signals(self) -> Iterator[None]:
             yield
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            application.state.feed.end()  # who listens to events would keep the server waiting
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         application,
         http=PatientProtocol,

@@ -463,6 +463,10 @@ class Ledger(Protocol):
         """By position, ascending, positions > after."""
         ...
 
+    async def last_position(self) -> int:
+        """A position up to which no further event will ever come; 0 when there is none."""
+        ...
+
     async def chain_tips(self) -> list[tuple[str, int, bytes]]:
         """(writer, sequence, hash) of each writer's last event."""
         ...

@@ -98,3 +98,13 @@ async def test_taxpayers_are_kept_and_changed(books: Books) -> None:
     await books.ledger.save_taxpayers([one, two])
     await books.ledger.save_taxpayers([Taxpayer(TAXPAYER, "group", "新名", ("leqi",))])
     assert await books.ledger.taxpayers() == [two, Taxpayer(TAXPAYER, "group", "新名", ("leqi",))]
+
+
+@on_every_ledger
+async def test_after_the_last_position_come_only_later_events(books: Books) -> None:
+    assert await books.ledger.last_position() == 0
+    await books.ledger.append_events([draft("one"), draft("two")])
+    last = await books.ledger.last_position()
+    assert await books.ledger.events(after=last) == []
+    await books.other.append_events([draft("three")])
+    assert kinds(await books.ledger.events(after=last)) == ["three"]

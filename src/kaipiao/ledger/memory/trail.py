@@ -26,6 +26,9 @@ class Trail(Handle):
                     break
         return found
 
+    async def last_position(self) -> int:
+        return len(self.store.events)
+
     async def chain_tips(self) -> list[tuple[str, int, bytes]]:
         return [(tip.writer, tip.sequence, tip.hash) for _, tip in sorted(self.store.tips.items())]
 

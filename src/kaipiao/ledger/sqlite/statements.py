@@ -317,6 +317,8 @@ EVENT_COLUMNS = "position, writer, sequence, kind, at, taxpayer, subject, data, 
 
 EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE position > ? ORDER BY position LIMIT ?"
 
+LAST_POSITION = "SELECT coalesce(max(position), 0) FROM event"
+
 EVENTS_OF_TAXPAYER = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE taxpayer = ? AND position > ? ORDER BY position LIMIT ?
 """

@@ -34,6 +34,10 @@ class Trail(Handle):
         parameters = (*names, after, limit)
         return [event_of(row) for row in await self._read(lambda c: c.execute(statement, parameters).fetchall())]
 
+    async def last_position(self) -> int:
+        (last,) = await self._read(lambda c: c.execute(sql.LAST_POSITION).fetchone())
+        return int(last)
+
     async def chain_tips(self) -> list[tuple[str, int, bytes]]:
         return await self._read(lambda c: c.execute(sql.TIPS).fetchall())
 

@@ -1,0 +1,137 @@
+"""GET /v1/events/stream: the trail as server-sent events (WHATWG HTML, 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kaipiao.access.tokens import Caller, Permission
+from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.examples import STREAM
+from kaipiao.api.feed import Feed, Wanted
+from kaipiao.api.openapi import problems
+from kaipiao.api.views import event_view
+from kaipiao.errors import KaipiaoError, Malformed
+from kaipiao.language import Text
+from kaipiao.ledger.port import Event
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["platform"])
+Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
+MEDIA_TYPE = "text/event-stream"
+RETRY = b"retry: 2000\n\n"  # milliseconds until a client connects again
+HEARTBEAT = b": \n\n"
+HEARTBEAT_SECONDS = 10.0
+READ_SECONDS = 60.0  # real time that a listener may leave events unread
+LARGEST_POSITION = 2**63 - 1
+PARAMETER = {
+    "parameters": [
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"},
+            "description": "从这个 id 之后接着 / go on after this id",
+        }
+    ]
+}
+
+
+@router.get(
+    "/v1/events/stream",
+    response_class=Response,
+    responses={
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": STREAM}}},
+        **problems(400, 401, 403, 404, 503),
+    },
+    openapi_extra=PARAMETER,
+    summary="事件流（SSE）/ Events as they happen",
+)
+async def stream(
+    request: Request,
+    caller: Auditing,
+    taxpayer: Annotated[str | None, Query(min_length=1, max_length=20, description="只看这个纳税人 / only its")] = None,
+    order: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="只看这个订单 / only this order")
+    ] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=LARGEST_POSITION, description="缺省从现在起 / default: from now")
+    ] = None,
+) -> Response:
+    """`id` is the event's position. A client that connects again with `Last-Event-ID` misses nothing and gets none twice."""
+    services = services_of(request)
+    mine = taxpayers_for(caller, services, taxpayer)
+    wanted = Wanted(mine, platform=taxpayer is None, order=order)
+    feed: Feed = request.app.state.feed
+    return _Stream(feed, wanted, _last_seen(request, after), once=bool(request.scope.get("kaipiao.head")))
+
+
+def _last_seen(request: Request, after: int | None) -> int | None:
+    """The header counts more than the parameter: a browser repeats the first address."""
+    given = request.headers.get("last-event-id")
+    if not given:
+        return after
+    if given.isascii() and given.isdigit() and int(given[:20]) <= LARGEST_POSITION and len(given) <= 19:
+        return int(given)
+    raise Malformed(
+        Text("Last-Event-ID 须为事件的 id", "Last-Event-ID is the id of an event"), fields=["header.last-event-id"]
+    )
+
+
+class _Stream(Response):
+    media_type = MEDIA_TYPE
+
+    def __init__(self, feed: Feed, wanted: Wanted, after: int | None, *, once: bool) -> None:
+        super().__init__(media_type=MEDIA_TYPE)
+        del self.headers["content-length"]
+        self._feed = feed
+        self._wanted = wanted
+        self._after = after
+        self._once = once  # a HEAD: the head is all
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._feed.place():
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if not self._once:
+                async with asyncio.TaskGroup() as group:
+                    gone = group.create_task(_until_gone(receive))
+                    telling = group.create_task(self._tell(send))
+                    await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
+                    gone.cancel()
+                    telling.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, send: Send) -> None:
+        try:
+            async with aclosing(self._pieces()) as pieces:
+                async for piece in pieces:
+                    async with asyncio.timeout(READ_SECONDS):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except TimeoutError:
+            log.info("a listener does not read")
+        except KaipiaoError as error:  # it connects again and goes on where it was
+            log.warning("events not told", extra={"code": error.code})
+
+    async def _pieces(self) -> AsyncGenerator[bytes, None]:
+        yield RETRY
+        async with aclosing(self._feed.listen(self._wanted, self._after, HEARTBEAT_SECONDS)) as pages:
+            async for page in pages:
+                yield b"".join(map(_told, page)) or HEARTBEAT
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def _told(event: Event) -> bytes:
+    data = json.dumps(event_view(event).model_dump(), ensure_ascii=False)
+    return f"id: {event.position}\nevent: {event.kind}\ndata: {data}\n\n".encode()
