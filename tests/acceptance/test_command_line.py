@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,41 @@ def test_the_trail_is_sound_and_says_what_no_head_covers_yet(bench: Bench, platf
     report = done.last()
     assert report["sound"]
     assert report["writers"]
+
+
+def test_accepted_orders_are_numbered_later_and_what_has_a_number_is_not_cancelled(
+    bench: Bench, platform: Path, tmp_path: Path
+) -> None:
+    body = sale(bench, "later")
+    order, seller = str(body["order"]), str(body["seller"])
+    done = kaipiao("issue", write(tmp_path / "a.json", body), "-d", platform, "--json", "--async", cwd=tmp_path)
+    assert done.code == 0
+    assert (done.last()["state"], done.last()["number"]) == ("accepted", None)
+    end = time.monotonic() + 20
+    while (shown := kaipiao("show", order, "-d", platform, "--json", cwd=tmp_path).last())["number"] is None:
+        assert time.monotonic() < end
+    assert [event["kind"] for event in shown["events"]][:2] == ["accepted", "numbered"]
+    refused = kaipiao("cancel", order, "-d", platform, "--taxpayer", seller, cwd=tmp_path)
+    assert refused.code == 1
+    assert "KP-ORDER-02" in refused.err
+
+
+def test_an_order_that_waits_is_cancelled_while_no_server_runs(bench: Bench, tmp_path: Path) -> None:
+    """Without numbers it waits; looking at the books and cancelling issues nothing."""
+    home = tmp_path / "home"
+    assert kaipiao("init", "-d", home, "--sandbox", bench.directory / "bureau.json", cwd=tmp_path).code == 0
+    settings = home / "kaipiao.toml"
+    deaf = re.sub(r'base_url = "https://127.0.0.1:\d+', 'base_url = "https://127.0.0.1:1', settings.read_text("utf-8"))
+    settings.write_text(deaf, "utf-8")
+    body = sale(bench, "waits")
+    order, seller = str(body["order"]), str(body["seller"])
+    file = write(tmp_path / "s.json", body)
+    assert kaipiao("issue", file, "-d", home, "--async", cwd=tmp_path).code == 0
+    done = kaipiao("cancel", order, "-d", home, "--taxpayer", seller, "--json", cwd=tmp_path)
+    assert (done.code, done.last()["state"]) == (0, "cancelled")
+    again = kaipiao("issue", file, "-d", home, "--async", cwd=tmp_path)
+    assert again.code == 1
+    assert "KP-ORDER-03" in again.err
 
 
 def test_books_compare_ours_with_the_bureaus(bench: Bench, platform: Path, tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from kaipiao import __version__
-from kaipiao.api import batch, check, invoices, openapi, platform, problems, stream, taxpayers
+from kaipiao.api import batch, check, invoices, later, openapi, platform, problems, stream, taxpayers
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
 from kaipiao.api.sales_door import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.watched_requests import WatchedRequests
 
-ROUTERS = (invoices.router, batch.router, check.router, taxpayers.router, stream.router, platform.router)
+ROUTERS = (invoices.router, batch.router, check.router, later.router, taxpayers.router, stream.router, platform.router)
 
 
 def routes() -> Iterator[BaseRoute]:

@@ -12,6 +12,7 @@ from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.envelope import body_of
 from kaipiao.api.examples import LISTED, example
 from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
+from kaipiao.api.later import ACCEPTED, PREFER, accepted, wants_it_later
 from kaipiao.api.openapi import problems
 from kaipiao.api.services import Services
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
@@ -65,17 +66,23 @@ PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event l
     response_model=IssuedView,
     responses={
         200: {"model": IssuedView, "description": "订单已开过：同一答案 / the order was issued before"},
+        202: ACCEPTED,
         **problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
     },
-    openapi_extra=REQUEST_BODY,
+    openapi_extra={**REQUEST_BODY, "parameters": [PREFER]},
     summary="开具一张发票 / Issue an invoice",
 )
 async def issue(request: Request, caller: Issuing) -> Response:
-    """One call per sale. Send it again with the same `order` whenever the answer did not arrive: never a second invoice."""
+    """One call per sale. Send it again with the same `order` whenever the answer did not arrive: never a second invoice.
+    With `Prefer: respond-async` the order is stored and answered at once, and numbered later; a call without it numbers it now."""
     services = services_of(request)
     raw = await body_of(request, services.body_limit)
     draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
     taxpayers_for(caller, services, draft.seller_tax_number)
+    if wants_it_later(request):
+        record = await services.issuer.accept(draft)
+        if record.number is None:
+            return accepted(record)
     issued = await services.issuer.issue(draft)
     view = issued_view(issued)
     status = 200 if issued.replayed else 201
@@ -103,7 +110,9 @@ async def find(
     services = services_of(request)
     owners = taxpayers_for(caller, services, taxpayer)
     if order is not None:
-        return [invoice_view(record) for owner in owners for record in await services.ledger.find(owner, orders=[order])]
+        return [
+            invoice_view(record) for owner in owners for record in await services.ledger.find(owner, orders=[order])
+        ]
     page = await wanted.page(services.ledger, owners)
     response.headers.update(next_page(request, wanted, page))
     return [invoice_view(record) for record in page]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 from kaipiao.cli.terminal import LANGUAGE
@@ -36,15 +37,16 @@ class Api:
         return json.loads(self.get_bytes(path, **parameters))
 
     def get_bytes(self, path: str, **parameters: object) -> bytes:
-        given = {name: str(value) for name, value in parameters.items() if value is not None}
-        status, body = self._call("GET", f"{path}?{urlencode(given)}" if given else path, None)
+        status, body = self._call("GET", _with(path, parameters), None)
         if status >= 300:
             raise stated(body, status)
         return body
 
-    def post(self, path: str, body: bytes) -> tuple[int, dict[str, object]]:
+    def post(
+        self, path: str, body: bytes = b"", *, headers: Mapping[str, str] = MappingProxyType({}), **parameters: object
+    ) -> tuple[int, dict[str, object]]:
         """(status, JSON). Raises the problem that the server stated."""
-        status, content = self._call("POST", path, body)
+        status, content = self._call("POST", _with(path, parameters), body, headers)
         if status >= 300:
             raise stated(content, status)
         answer: dict[str, object] = json.loads(content)
@@ -64,10 +66,12 @@ class Api:
             self._connection.close()
             self._connection = None
 
-    def _call(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    def _call(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, bytes]:
         try:
             connection = self._open()
-            connection.request(method, path, body, self._headers())
+            connection.request(method, path, body, {**self._headers(), **headers})
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as silent:
@@ -86,6 +90,11 @@ class Api:
             "Content-Type": "application/json",
             "Accept-Language": LANGUAGE,
         }
+
+
+def _with(path: str, parameters: Mapping[str, object]) -> str:
+    given = {name: str(value) for name, value in parameters.items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def stated(body: bytes, status: int) -> KaipiaoError:

@@ -1,4 +1,4 @@
-"""`issue`: files in, invoices out."""
+"""`issue`: files in, invoices out. `cancel`: an order that has no number yet."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kaipiao.cli.terminal import say
 from kaipiao.errors import KaipiaoError
 
 WAIT_SECONDS = 120.0
+ASYNC = {"Prefer": "respond-async"}
 PENDING = frozenset({"issued", "uploading", "submitted", "unknown"})
 
 
@@ -31,19 +32,23 @@ def issue(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help=say("等待税局确认", "Wait for the bureau's confirmation"))
     ] = True,
+    later: Annotated[
+        bool,
+        typer.Option("--async", help=say("先受理，稍后编号", "Accept now, number later")),
+    ] = False,
     json_output: Json = False,
 ) -> int:
     """Issue what the files ask for. Repeat it at any time: an order is never issued twice."""
     from kaipiao.cli.serving import platform_api
 
     with platform_api(directory, issuing=True) as api:
-        numbers, failed = _issue_all(api, files, json_output)
+        numbers, failed = _issue_all(api, files, later, json_output)
         if wait and numbers:
             _wait(api, numbers, json_output)
     return terminal.FAILED if failed else terminal.OK
 
 
-def _issue_all(api: Api, files: list[str], json_output: bool) -> tuple[list[str], int]:
+def _issue_all(api: Api, files: list[str], later: bool, json_output: bool) -> tuple[list[str], int]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from kaipiao.intake.files import Refusal
@@ -59,8 +64,9 @@ def _issue_all(api: Api, files: list[str], json_output: bool) -> tuple[list[str]
                 try:
                     if isinstance(entry, Refusal):
                         raise entry.error
-                    _, answer = _issued(api, request_json(entry.draft))
-                    numbers.append(str(answer["number"]))
+                    _, answer = _issued(api, request_json(entry.draft), ASYNC if later else {})
+                    if answer["number"] is not None:
+                        numbers.append(str(answer["number"]))
                     _show_issued(answer, json_output)
                 except KaipiaoError as error:
                     failed += 1
@@ -87,12 +93,12 @@ def _entries(name: str) -> Iterator[Any]:
         yield Refusal(name, 1, terminal.of_system(unreadable))
 
 
-def _issued(api: Api, body: bytes) -> tuple[int, dict[str, object]]:
+def _issued(api: Api, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
     """A platform that is still pulling its first numbers is given a moment."""
     patience = time.monotonic() + 15
     while True:
         try:
-            return api.post("/v1/invoices", body)
+            return api.post("/v1/invoices", body, headers=headers)
         except KaipiaoError as error:
             if error.code not in ("KP-ISSUE-01", "KP-ISSUE-02") or time.monotonic() > patience:
                 raise
@@ -103,7 +109,7 @@ def _show_issued(answer: dict[str, object], json_output: bool) -> None:
     if json_output:
         terminal.out_json(answer)
     else:
-        terminal.out(f"{answer['order']}\t{answer['number']}\t{answer['total']}")
+        terminal.out(f"{answer['order']}\t{answer['number'] or '-'}\t{answer['total']}")
 
 
 def _show_refused(position: str, error: KaipiaoError, json_output: bool) -> None:
@@ -141,13 +147,40 @@ def _wait(api: Api, numbers: list[str], json_output: bool) -> None:
     )
 
 
+def cancel(
+    order: Annotated[str, typer.Argument(help=say("订单号", "The order key"))],
+    directory: Directory = DEFAULT_DIRECTORY,
+    taxpayer: Annotated[
+        str | None,
+        typer.Option(help=say("纳税人识别号，多于一个时必填", "Tax number; required when there are several")),
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Cancel an order that was accepted and has no number yet."""
+    from kaipiao.cli.serving import platform_api
+
+    with platform_api(directory) as api:
+        _, record = api.post("/v1/invoices:cancel", order=order, taxpayer=taxpayer)
+    if json_output:
+        terminal.out_json(record)
+    else:
+        terminal.out(f"{record['order']}\t{say('已撤销', 'cancelled')}")
+
+
 def register(app: typer.Typer) -> None:
+    app.command(
+        help=say("撤销尚无号码的订单", "Cancel an order that has no number yet"),
+        epilog=examples("kaipiao cancel A-1001"),
+    )(cancel)
     app.command(
         help=say(
             "开具发票：JSON、NDJSON 或 XML；同一订单不会开两次",
             "Issue invoices from JSON, NDJSON or XML; an order is never issued twice",
         ),
         epilog=examples(
-            "kaipiao issue sale.json", "kaipiao issue sales.ndjson --json", "cat sale.json | kaipiao issue -"
+            "kaipiao issue sale.json",
+            "kaipiao issue sales.ndjson --json",
+            "cat sale.json | kaipiao issue -",
+            "kaipiao issue sales.ndjson --async",
         ),
     )(issue)

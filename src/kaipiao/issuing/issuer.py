@@ -164,8 +164,6 @@ class Issuer:
     async def cancel(self, taxpayer: str, order: str) -> InvoiceRecord:
         """The order as cancelled; again is the same. Raises `NotFound`, `OrderNotCancellable` once it has a number, and
         `OutcomeUnknown` when it must be asked for again."""
-        if self.stopping:
-            raise Stopping()
         while True:
             found = await self._ledger.find(taxpayer, orders=[order])
             if not found:

@@ -47,7 +47,23 @@ def test_each_documented_problem_has_its_media_type_schema_and_example() -> None
 
 def test_the_statuses_that_issuing_has_are_all_documented() -> None:
     async def story(app: FastAPI, p: Point) -> None:
-        wanted = {"200", "201", "400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"}
+        wanted = {
+            "200",
+            "201",
+            "202",
+            "400",
+            "401",
+            "403",
+            "404",
+            "408",
+            "409",
+            "413",
+            "415",
+            "422",
+            "429",
+            "500",
+            "503",
+        }
         assert set(responses(app, "/v1/invoices", "post")) == wanted
 
     told(story)

@@ -408,9 +408,6 @@ def test_what_has_a_number_is_not_cancelled_and_the_refusal_names_it() -> None:
             await p.issuer.cancel(SELLER, "B")
         with pytest.raises(NotFound):
             await p.issuer.cancel(OTHER, "A")
-        p.issuer.stopping = True
-        with pytest.raises(Stopping):
-            await p.issuer.cancel(SELLER, "A")
 
     asyncio.run(story())
 
