@@ -32,11 +32,12 @@ test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minu
 test-postgresql: $(VENV)/dev ## 账本测试，自带或指定的 PostgreSQL / the ledger's tests on our own PostgreSQL or on URL=postgresql://… (it is emptied)
 	KAIPIAO_TEST_POSTGRESQL=$(URL) $(RUN)/python -m pytest tests/contract/ledger tests/integration/ledger_postgresql -k postgresql
 
-lint: $(VENV)/dev ## 风格、类型、导入方向 / style, types, direction of imports
+lint: $(VENV)/dev ## 风格、类型、导入方向、SQL / style, types, direction of imports, SQL
 	$(RUN)/ruff check src tests benchmarks docs
 	$(RUN)/ruff format --check src tests benchmarks docs
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
+	$(RUN)/python tests/lint_sql.py
 
 chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n, DATABASE=postgresql NODES=3)
 	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick) $(if $(DATABASE),--database $(DATABASE)) $(if $(NODES),--nodes $(NODES))

@@ -1,5 +1,6 @@
 """Sums that must hold. Each statement finds rows that contradict each other; none may ever be found."""
 
+# lint: all taxpayers: sums are checked over the whole ledger
 CONTRADICTIONS = {
     "a finished block's count of used numbers differs from its entries": """
         SELECT taxpayer, id FROM number_block AS b WHERE used IS NOT NULL AND used <> (

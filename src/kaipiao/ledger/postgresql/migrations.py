@@ -47,6 +47,7 @@ _RECORD = """
 INSERT INTO migration (name, applied_at) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
 """
 # A restored database counts its transactions anew: positions of events must go on from where they were.
+# lint: all taxpayers: positions are those of the whole trail
 _RAISE_BASE = """
 UPDATE event_base SET base = top.value + 1 - pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 FROM (SELECT max(position) / 4194304 AS value FROM event) AS top

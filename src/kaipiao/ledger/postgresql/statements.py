@@ -19,6 +19,7 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ORDER BY 1
 ON CONFLICT (taxpayer) DO UPDATE SET tenant = excluded.tenant, name = excluded.name, channels = excluded.channels
 """
 
+# lint: all taxpayers: the sellers of this installation; who may see which is decided above
 TAXPAYERS = "SELECT taxpayer, tenant, name, channels FROM taxpayer ORDER BY taxpayer"
 
 # --- numbers --------------------------------------------------------------------------------------------------------
@@ -76,8 +77,10 @@ WHERE taxpayer = $1 AND id = $2 RETURNING epoch
 
 USED_NUMBERS = "SELECT number FROM number_entry WHERE taxpayer = $1 AND number BETWEEN $2 AND $3"
 
+# lint: all taxpayers: a node that stops gives back what it holds
 LOCK_BLOCKS_OF_NODE = "SELECT taxpayer, id FROM number_block WHERE node = $1 ORDER BY taxpayer, id FOR UPDATE"
 
+# lint: all taxpayers: a node that stops gives back what it holds
 GIVE_UP_BLOCKS = "UPDATE number_block SET epoch = epoch + 1, node = NULL WHERE node = $1"
 
 RENEW_BLOCKS = f"""
@@ -381,6 +384,7 @@ AND i.made_at >= $7 AND i.made_at < $8 AND {_WANTED} ORDER BY i.id LIMIT $3
 """
 
 # Each taxpayer once, by jumping through the partial index.
+# lint: all taxpayers: each taxpayer once, so that each has its turn
 ACCEPTED_TAXPAYERS = """
 WITH RECURSIVE each (taxpayer) AS (
     SELECT min(taxpayer) FROM invoice WHERE state = 'accepted' AND state <> 'confirmed'
@@ -427,6 +431,7 @@ SELECT min(oldest) FROM unnest($2::text[]) AS w (state), LATERAL (
 # Each once, by jumping through the index instead of reading all of it.
 _TAXPAYERS_WITH_INVOICES = """
 WITH RECURSIVE each (taxpayer) AS (
+    -- lint: all taxpayers: each taxpayer once, for the last instant of each
     SELECT min(taxpayer) FROM invoice
     UNION ALL
     SELECT (SELECT min(taxpayer) FROM invoice WHERE taxpayer > each.taxpayer) FROM each WHERE each.taxpayer IS NOT NULL
@@ -444,6 +449,7 @@ SELECT max((SELECT max(made_at) FROM invoice AS i WHERE i.taxpayer = each.taxpay
 
 # --- upload and settle ----------------------------------------------------------------------------------------------
 
+# lint: all taxpayers: the uploader asks whose turn it is
 DUE_PAIRS = """
 SELECT taxpayer, channel FROM invoice WHERE state = 'issued' AND next_at <= $1
 GROUP BY taxpayer, channel ORDER BY min(deadline), taxpayer, channel
@@ -490,6 +496,7 @@ UPDATE upload SET ended_at = $3, phase = $4, bytes_sent = $5, outcome = $6, caus
 WHERE taxpayer = $1 AND id = $2
 """
 
+# lint: all taxpayers: calls without an outcome are settled by the node, or by another for a node that is gone
 OPEN_UPLOADS = """
 SELECT taxpayer, id, wire_id, channel, node, begun_at FROM upload
 WHERE ended_at IS NULL AND ($1::text IS NULL OR node = $1) ORDER BY begun_at, id
@@ -500,16 +507,19 @@ SELECT {INVOICE_COLUMNS} FROM attempt AS a JOIN invoice AS i ON i.taxpayer = a.t
 WHERE a.taxpayer = $1 AND a.upload = $2 ORDER BY i.deadline, i.id
 """
 
+# lint: all taxpayers: the settler takes what is due, whoever issued it
 DUE = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice AS i
 WHERE i.state = $1 AND i.state <> 'issued' AND i.next_at <= $2 ORDER BY i.next_at, i.id LIMIT $3
 """
 
+# lint: all taxpayers: the settler takes what is due, whoever issued it
 DUE_ISSUED = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice AS i
 WHERE i.state = 'issued' AND i.next_at <= $1 ORDER BY i.next_at, i.id LIMIT $2
 """
 
+# lint: all taxpayers: time limits are watched for everybody
 ALARMING = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice AS i
 WHERE i.state = 'unknown' AND i.state <> 'confirmed' AND i.unknown_since IS NOT NULL
@@ -576,14 +586,17 @@ position < ((SELECT base FROM event_base) + pg_snapshot_xmin(pg_current_snapshot
 
 EVENT_COLUMNS = f"position, writer, sequence, kind, at, taxpayer, subject, data, previous, hash, {_SETTLED}"
 
+# lint: all taxpayers: the trail is one chain per node; it is read whole to be verified
 EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE position > $1 ORDER BY position LIMIT $2"
 
+# lint: all taxpayers: a place in the trail, no row of anybody
 LAST_POSITION = f"SELECT coalesce(max(position), 0) FROM event WHERE {_SETTLED}"
 
 EVENTS_OF_TAXPAYER = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE taxpayer = $1 AND position > $2 ORDER BY position LIMIT $3
 """
 
+# lint: all taxpayers: an operator looks for an order; the API passes on only what the caller may see
 EVENTS_OF_SUBJECT = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE subject = $1 AND position > $2 ORDER BY position LIMIT $3
 """

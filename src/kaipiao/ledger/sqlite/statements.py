@@ -15,6 +15,7 @@ INSERT INTO taxpayer (taxpayer, tenant, name, channels) VALUES (?, ?, ?, ?)
 ON CONFLICT (taxpayer) DO UPDATE SET tenant = excluded.tenant, name = excluded.name, channels = excluded.channels
 """
 
+# lint: all taxpayers: the sellers of this installation; who may see which is decided above
 TAXPAYERS = "SELECT taxpayer, tenant, name, channels FROM taxpayer ORDER BY taxpayer"
 
 # --- numbers --------------------------------------------------------------------------------------------------------
@@ -60,6 +61,7 @@ TAKE_BLOCK = "UPDATE number_block SET epoch = epoch + 1, node = ?, lease_until =
 
 USED_NUMBERS = "SELECT number FROM number_entry WHERE taxpayer = ? AND number BETWEEN ? AND ?"
 
+# lint: all taxpayers: a node that stops gives back what it holds
 GIVE_UP_BLOCKS = "UPDATE number_block SET epoch = epoch + 1, node = NULL WHERE node = ?"
 
 RENEW_BLOCK = "UPDATE number_block SET lease_until = ? WHERE taxpayer = ? AND id = ? AND node = ? AND epoch = ?"
@@ -212,6 +214,7 @@ INVOICE_COUNT = "SELECT count(*) FROM invoice WHERE taxpayer = ?"
 
 OPEN_STATE_COUNT = "SELECT count(*) FROM invoice WHERE taxpayer = ? AND state = ? AND state <> 'confirmed'"
 
+# lint: all taxpayers: each taxpayer once, so that each has its turn
 NEXT_ACCEPTED_TAXPAYER = """
 SELECT min(taxpayer) FROM invoice WHERE state = 'accepted' AND state <> 'confirmed' AND taxpayer > ?
 """
@@ -229,10 +232,12 @@ OLDEST_IN_STATE = "SELECT min(made_at) FROM invoice WHERE taxpayer = ? AND state
 
 LAST_MADE_AT = "SELECT max(made_at) FROM invoice WHERE taxpayer = ?"
 
+# lint: all taxpayers: each taxpayer once, for the last instant of each
 NEXT_TAXPAYER = "SELECT min(taxpayer) FROM invoice WHERE taxpayer > ?"
 
 # --- upload and settle ----------------------------------------------------------------------------------------------
 
+# lint: all taxpayers: the uploader asks whose turn it is
 DUE_PAIRS = """
 SELECT taxpayer, channel FROM invoice WHERE state = 'issued' AND next_at <= ?
 GROUP BY taxpayer, channel ORDER BY min(deadline), taxpayer, channel
@@ -271,6 +276,7 @@ WHERE taxpayer = ? AND id = ?
 
 END_ATTEMPT = "UPDATE attempt SET outcome = ? WHERE taxpayer = ? AND upload = ? AND invoice = ?"
 
+# lint: all taxpayers: calls without an outcome are settled by the node, or by another for a node that is gone
 OPEN_UPLOADS = """
 SELECT taxpayer, id, wire_id, channel, node, begun_at FROM upload
 WHERE ended_at IS NULL AND (? IS NULL OR node = ?) ORDER BY begun_at, id
@@ -283,15 +289,18 @@ SELECT {INVOICE_COLUMNS} FROM invoice
 WHERE taxpayer = ? AND id IN (SELECT invoice FROM attempt WHERE taxpayer = ? AND upload = ?) ORDER BY deadline, id
 """
 
+# lint: all taxpayers: the settler takes what is due, whoever issued it
 DUE = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice
 WHERE state = ? AND state <> 'issued' AND next_at <= ? ORDER BY next_at, id LIMIT ?
 """
 
+# lint: all taxpayers: the settler takes what is due, whoever issued it
 DUE_ISSUED = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice WHERE state = 'issued' AND next_at <= ? ORDER BY next_at, id LIMIT ?
 """
 
+# lint: all taxpayers: time limits are watched for everybody
 ALARMING = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice
 WHERE state = 'unknown' AND state <> 'confirmed' AND unknown_since IS NOT NULL AND deadline < 9223372036854775807
@@ -315,14 +324,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 EVENT_COLUMNS = "position, writer, sequence, kind, at, taxpayer, subject, data, previous, hash"
 
+# lint: all taxpayers: the trail is one chain per node; it is read whole to be verified
 EVENTS = f"SELECT {EVENT_COLUMNS} FROM event WHERE position > ? ORDER BY position LIMIT ?"
 
+# lint: all taxpayers: a place in the trail, no row of anybody
 LAST_POSITION = "SELECT coalesce(max(position), 0) FROM event"
 
 EVENTS_OF_TAXPAYER = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE taxpayer = ? AND position > ? ORDER BY position LIMIT ?
 """
 
+# lint: all taxpayers: an operator looks for an order; the API passes on only what the caller may see
 EVENTS_OF_SUBJECT = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE subject = ? AND position > ? ORDER BY position LIMIT ?
 """
@@ -335,7 +347,7 @@ WITH RECURSIVE chain (id) AS (
     WHERE invoice.taxpayer = ?1 AND invoice.replaces IS NOT NULL
 )
 SELECT {EVENT_COLUMNS} FROM event WHERE position IN (
-    SELECT position FROM event WHERE invoice IN (SELECT id FROM chain)
+    SELECT position FROM event WHERE invoice IN (SELECT id FROM chain) AND +taxpayer = ?1
     UNION ALL SELECT position FROM event WHERE taxpayer = ?1 AND subject = ?2 AND invoice IS NULL
 ) AND taxpayer = ?1 AND subject = ?2 AND position > ?3 ORDER BY position LIMIT ?4
 """
@@ -356,6 +368,7 @@ HEADS = "SELECT writer, sequence, hash, at, key_id, signature FROM chain_head OR
 # --- sums that must hold ----------------------------------------------------------------------------------------------
 
 # Each finds rows that contradict each other; none may ever be found.
+# lint: all taxpayers: sums are checked over the whole ledger
 CONTRADICTIONS = {
     "a block's count of used numbers differs from its entries": """
         SELECT taxpayer, id FROM number_block AS b WHERE used <> (
