@@ -12,8 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from kaipiao import __version__
-from kaipiao.access.keys import key_store
-from kaipiao.access.tokens import Tokens
+from kaipiao.access.keys import key_store, tokens_of
 from kaipiao.api.app import create
 from kaipiao.api.rates import Rates
 from kaipiao.api.services import Readiness, Services
@@ -70,7 +69,7 @@ class Platform:
         self.metrics.gauges[catalogue.SEAL_THREADS] = lambda: SEALING_THREADS
         self._keys = key_store(directory, settings)
         self._audit_sealer = self._keys.sealer(settings.keys.audit)
-        self.tokens = Tokens(self._keys.p256(settings.keys.token), settings.keys.token)
+        self.tokens = tokens_of(directory, settings)
         self._lock: DirectoryLock | None = None
         self.ledger = self._make_ledger()
         self._policy = Policy(**settings.policy.model_dump())

@@ -44,8 +44,16 @@ class ServerSettings(Part):
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0  # of one token's subject
 
 
+class AccessSettings(Part):
+    """`issuer`, `audience`: what tokens are made with and must say. Another value makes every former token invalid."""
+
+    issuer: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao"
+    audience: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao-api"
+
+
 class KeySettings(Part):
-    """`kek_file`: the key-encryption key. `seal`, `audit`, `token`: key ids in the key store."""
+    """`kek_file`: the key-encryption key. `audit`, `token`: ids of the keys that sign; every P-256 key of purpose "token"
+    in the key store verifies tokens."""
 
     directory: str = "keys"
     kek_file: str = "keys/kek"
@@ -140,6 +148,7 @@ class Settings(Part):
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     keys: KeySettings
+    access: AccessSettings = AccessSettings()
     taxpayer: list[TaxpayerSettings] = []
     channel: dict[str, ChannelSettings] = {}
     clock: ClockSettings = ClockSettings()

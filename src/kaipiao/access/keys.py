@@ -2,14 +2,78 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from kaipiao.access import revocations
+from kaipiao.access.revocations import Revoked
+from kaipiao.access.tokens import Tokens
+from kaipiao.access.watched import Watched
+from kaipiao.errors import SealFault
 from kaipiao.seal.kek import load_or_create_kek
-from kaipiao.seal.keystore import KeyStore
+from kaipiao.seal.keystore import P256, KeyStore
 from kaipiao.settings import Settings
+
+log = logging.getLogger(__name__)
+PURPOSE = "token"
+Ring = Mapping[str, EllipticCurvePublicKey]
 
 
 def key_store(directory: Path, settings: Settings) -> KeyStore:
     """The key store of a data directory."""
     kek = load_or_create_kek(directory / settings.keys.kek_file)
     return KeyStore(directory / settings.keys.directory, kek)
+
+
+def tokens_of(directory: Path, settings: Settings) -> Tokens:
+    """The tokens of a data directory: `keys.token` signs, every P-256 key of purpose "token" verifies, and what was revoked
+    is refused. A key that is added or taken away, and a revocation, count within a second."""
+    return Tokens(
+        key_store(directory, settings).p256(settings.keys.token),
+        settings.keys.token,
+        ring=watched_ring(directory, settings),
+        revoked=watched_revocations(directory),
+        issuer=settings.access.issuer,
+        audience=settings.access.audience,
+    )
+
+
+def watched_ring(directory: Path, settings: Settings) -> Watched[Ring]:
+    # A store of its own each time: the key-encryption key may have been changed meanwhile.
+    return Watched(
+        lambda: frozenset(key_store(directory, settings).names()),
+        lambda: verifying_keys(key_store(directory, settings), settings.keys.token),
+    )
+
+
+def verifying_keys(store: KeyStore, signing: str) -> Ring:
+    """Public keys by key id. One that cannot be read verifies nothing, and that is logged."""
+    found: dict[str, EllipticCurvePublicKey] = {}
+    for key_id in store.names():
+        try:
+            entry = store.entry(key_id)
+        except SealFault as error:
+            log.warning("a key cannot be read: it verifies no token", extra={"code": error.code})
+            continue
+        if entry.algorithm == P256 and (entry.purpose == PURPOSE or key_id == signing):
+            key = load_der_public_key(entry.public_key)
+            if isinstance(key, EllipticCurvePublicKey):
+                found[key_id] = key
+    return found
+
+
+def watched_revocations(directory: Path) -> Watched[Revoked]:
+    path = revocations.path_in(directory)
+    known = path.exists()
+
+    def read() -> Revoked:
+        nonlocal known
+        found = revocations.read(path, must_exist=known)
+        known = path.exists()
+        return found
+
+    return Watched(lambda: revocations.mark(path), read)

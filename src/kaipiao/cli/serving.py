@@ -132,12 +132,10 @@ def running_url(directory: Path) -> str | None:
 
 def local_token(directory: Path, settings: Settings, role: str, minutes: int = 60) -> str:
     """A token for whoever holds the data directory's keys."""
-    from kaipiao.access.keys import key_store
-    from kaipiao.access.tokens import ANY, Tokens
+    from kaipiao.access.keys import tokens_of
+    from kaipiao.access.tokens import ANY
 
-    keys = key_store(directory, settings)
-    tokens = Tokens(keys.p256(settings.keys.token), settings.keys.token)
-    return tokens.make("local", role, (ANY,), timedelta(minutes=minutes))
+    return tokens_of(directory, settings).make("local", role, (ANY,), timedelta(minutes=minutes))
 
 
 @contextmanager

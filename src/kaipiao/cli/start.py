@@ -1,11 +1,11 @@
-"""`init`, `serve`, `sandbox`, `token`: bringing things to life."""
+"""`init`, `serve`, `sandbox`: bringing things to life."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -165,7 +165,7 @@ def sandbox(
         port=port,
         admin_port=admin_port,
         speed=speed,
-        start=_instant(start),
+        start=instant(start, "--start"),
         client_certificate_required=not no_client_cert,
         rate_per_second=rate,
         overload_mode="wording" if overload_wording else "429",
@@ -188,40 +188,15 @@ def sandbox(
     run(serve_bureau(settings, ready=ready))
 
 
-def _instant(text: str | None) -> datetime | None:
+def instant(text: str | None, option: str) -> datetime | None:
+    """The instant that an option names; without a zone it is this machine's."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError as wrong:
-        raise typer.BadParameter("Input should be ISO 8601: 2026-11-03T09:00:00+08:00", param_hint="--start") from wrong
+        raise typer.BadParameter("Input should be ISO 8601: 2026-11-03T09:00:00+08:00", param_hint=option) from wrong
     return found if found.tzinfo else found.astimezone()
-
-
-def token(
-    directory: Directory = DEFAULT_DIRECTORY,
-    role: Annotated[str, typer.Option(help="issuer | operator | auditor | admin")] = "issuer",
-    taxpayer: Annotated[
-        list[str] | None, typer.Option(help=say("限于这些税号，默认全部", "Only these taxpayers; default: all"))
-    ] = None,
-    subject: Annotated[str, typer.Option(help=say("给谁", "For whom"))] = "erp",
-    hours: Annotated[
-        float, typer.Option(min=0.01, max=24 * 366, help=say("有效小时数", "Valid for so many hours"))
-    ] = 24.0,
-) -> None:
-    """Print a bearer token for the API. Treat it as a password."""
-    from kaipiao.access.keys import key_store
-    from kaipiao.access.tokens import ANY, ROLES, Tokens
-    from kaipiao.settings import load
-
-    if role not in ROLES:
-        raise typer.BadParameter(f"Input should be {' | '.join(ROLES)}", param_hint="--role")
-    settings = load(directory)
-    ours = [one.tax_number for one in settings.taxpayer]
-    if not set(taxpayer or ()) <= set(ours):
-        raise typer.BadParameter(f"Input should be {' | '.join(ours)}", param_hint="--taxpayer")
-    tokens = Tokens(key_store(directory, settings).p256(settings.keys.token), settings.keys.token)
-    terminal.out(tokens.make(subject, role, tuple(taxpayer or (ANY,)), timedelta(hours=hours)))
 
 
 def register(app: typer.Typer) -> None:
@@ -239,7 +214,3 @@ def register(app: typer.Typer) -> None:
         help=say("运行税局沙箱（测试用，不是真税局）", "Run a tax bureau to test against (not a real one)"),
         epilog=examples("kaipiao sandbox", "kaipiao sandbox --speed 60 --json > bureau.json"),
     )(sandbox)
-    app.command(
-        help=say("生成 API 令牌", "Make a token for the API"),
-        epilog=examples("kaipiao token", "kaipiao token --role operator --hours 8"),
-    )(token)

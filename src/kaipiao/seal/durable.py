@@ -27,7 +27,7 @@ def _place(path: Path, data: bytes, take_name: Callable[[Path], object]) -> None
         take_name(temporary)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -38,7 +38,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Names that were made or taken in it outlast a power cut."""
     if os.name == "nt":
         return  # Windows has no handle of a directory to synchronise
     descriptor = os.open(directory, os.O_RDONLY)

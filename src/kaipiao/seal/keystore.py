@@ -117,8 +117,15 @@ class KeyStore:
 
     def list(self) -> builtins.list[KeyEntry]:
         """Every key, oldest first, authenticated. One that cannot be read raises: it is never silently left out."""
-        entries = [self._read(name).entry for name in self._names()]
-        return sorted(entries, key=lambda entry: (entry.created, entry.key_id))
+        return sorted(map(self.entry, self.names()), key=lambda entry: (entry.created, entry.key_id))
+
+    def entry(self, key_id: str) -> KeyEntry:
+        """What is public of one key, authenticated. Raises as `public`."""
+        return self._read(key_id).entry
+
+    def names(self) -> builtins.list[str]:
+        """The ids of all keys, unread. Raises `KeyStoreUnusable`."""
+        return self._names()
 
     def rewrap(self, new_kek: bytes) -> None:
         """Put every key under `new_kek` (which must be stored durably before) while others read and seal.

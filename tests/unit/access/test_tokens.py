@@ -24,13 +24,16 @@ CLAIMS = {
     "iss": "kaipiao",
     "aud": "kaipiao-api",
     "sub": "erp",
-    "iat": 1,
-    "nbf": 1,
-    "exp": 9_999_999_999,
+    "iat": int(time.time()) - 10,
+    "nbf": int(time.time()) - 10,
+    "exp": int(time.time()) + 3600,
     "jti": "x",
     "role": "admin",
     "taxpayers": ["*"],
 }
+
+
+KID = {"kid": "k1"}
 
 
 def _part(data: bytes) -> str:
@@ -47,12 +50,12 @@ def test_a_token_of_ours_names_its_caller() -> None:
 
 def test_an_expired_token_says_that_it_expired() -> None:
     with pytest.raises(AccessRefused) as refused:
-        TOKENS.check(TOKENS.make("erp", "issuer", ("*",), timedelta(seconds=-5)))
+        TOKENS.check(jwt.encode({**CLAIMS, "exp": int(time.time()) - 5}, KEY, "ES256", headers=KID))
     assert refused.value.code == "KP-ACCESS-02"
 
 
 def test_a_token_without_algorithm_is_refused() -> None:
-    header = _part(json.dumps({"alg": "none", "typ": "JWT"}).encode())
+    header = _part(json.dumps({"alg": "none", "typ": "JWT", **KID}).encode())
     body = _part(json.dumps(CLAIMS).encode())
     for token in (f"{header}.{body}.", f"{header}.{body}.AAAA"):
         with pytest.raises(AccessRefused):
@@ -62,7 +65,7 @@ def test_a_token_without_algorithm_is_refused() -> None:
 def test_our_public_key_used_as_a_shared_secret_is_refused() -> None:
     """Algorithm confusion (RFC 8725 2.1)."""
     public = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    signed = ".".join(_part(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, CLAIMS))
+    signed = ".".join(_part(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT", **KID}, CLAIMS))
     forged = _part(hmac.digest(public, signed.encode(), "sha256"))
     with pytest.raises(AccessRefused):
         TOKENS.check(f"{signed}.{forged}")
@@ -78,12 +81,55 @@ def test_our_public_key_used_as_a_shared_secret_is_refused() -> None:
         {"role": None},
         {"taxpayers": "*"},
         {"exp": None},
+        {"jti": None},
+        {"exp": int(time.time()) + 367 * 86400},
     ],
 )
 def test_a_claim_that_is_not_ours_is_refused(change: dict[str, object]) -> None:
     claims = {k: v for k, v in {**CLAIMS, **change}.items() if v is not None}
     with pytest.raises(AccessRefused):
-        TOKENS.check(jwt.encode(claims, KEY, algorithm="ES256"))
+        TOKENS.check(jwt.encode(claims, KEY, algorithm="ES256", headers=KID))
+
+
+def test_the_same_claims_unchanged_are_accepted() -> None:
+    assert TOKENS.check(jwt.encode(CLAIMS, KEY, algorithm="ES256", headers=KID)).subject == "erp"
+
+
+@pytest.mark.parametrize("header", [{}, {"kid": "k2"}, {"kid": ""}, {"kid": "../k1"}])
+def test_a_token_by_a_key_that_is_not_ours_by_name_is_refused(header: dict[str, str]) -> None:
+    with pytest.raises(AccessRefused):
+        TOKENS.check(jwt.encode(CLAIMS, KEY, algorithm="ES256", headers=header))
+
+
+def test_a_token_of_no_plausible_length_is_refused_unread() -> None:
+    claims = {**CLAIMS, "taxpayers": ["91440300MA5EXMPL17"] * 1000}
+    with pytest.raises(AccessRefused):
+        TOKENS.check(jwt.encode(claims, KEY, algorithm="ES256", headers=KID))
+
+
+@pytest.mark.parametrize("days", [-1.0, 0.0, 366.01, 1e6])
+def test_a_token_lives_longer_than_nothing_and_at_most_366_days(days: float) -> None:
+    with pytest.raises(AccessRefused) as refused:
+        TOKENS.make("erp", "issuer", ("*",), timedelta(days=days))
+    assert refused.value.code == "KP-ACCESS-05"
+    TOKENS.check(TOKENS.make("erp", "issuer", ("*",), timedelta(days=366)))
+
+
+def test_what_is_known_of_a_new_token_is_what_it_says_and_its_repr_hides_it() -> None:
+    made = TOKENS.make_known("erp", "issuer", ("*",), timedelta(hours=1))
+    claims = jwt.decode(made.token, options={"verify_signature": False})
+    assert (claims["jti"], claims["exp"]) == (made.jti, int(made.expires.timestamp()))
+    assert jwt.get_unverified_header(made.token)["kid"] == made.key_id == "k1"
+    assert made.token not in repr(made)
+
+
+def test_issuer_and_audience_are_those_of_the_settings() -> None:
+    ours = Tokens(KEY, "k1", issuer="shop", audience="shop-api")
+    token = ours.make("erp", "issuer", ("*",), timedelta(hours=1))
+    assert ours.check(token).subject == "erp"
+    for other in (TOKENS, Tokens(KEY, "k1", issuer="shop"), Tokens(KEY, "k1", audience="shop-api")):
+        with pytest.raises(AccessRefused):
+            other.check(token)
 
 
 def test_a_token_of_another_installation_is_refused() -> None:
