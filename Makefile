@@ -1,6 +1,7 @@
 # 每个目标一行说明；`make help` 由这些注释生成 / `make help` is made from these comments.
 PYTHON ?= python3
 VENV := .venv
+BENCH := .venv-bench
 RUN := $(VENV)/bin
 QUICK ?=
 DATABASE ?=
@@ -45,13 +46,20 @@ chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 und
 mutants: $(VENV)/dev ## 已知的错误，每个都被点名的测试抓住 / known mistakes, each caught by a named test
 	$(RUN)/python tests/mutants.py
 
-bench: $(VENV)/dev ## 各部分的 CPU 与对照 / CPU of the parts, against named baselines
-	$(RUN)/python benchmarks/parts.py $(if $(QUICK),--quick)
+$(BENCH)/ready: locks/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r locks/bench.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+bench: $(BENCH)/ready ## 与各部分之和、与常规做法对照 / against its own parts and the conventional way (QUICK=1)
+	$(BENCH)/bin/python benchmarks/run.py $(if $(QUICK),--quick)
 
 lock: $(VENV)/dev ## 重新锁定依赖 / lock the dependencies anew
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o locks/runtime.txt
 	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o locks/dev.txt
+	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra bench pyproject.toml -o locks/bench.txt
 
 clean: ## 删除虚拟环境与缓存 / remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis
