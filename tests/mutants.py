@@ -128,7 +128,7 @@ MUTANTS = [
     Mutant(
         "calls left open by a dead process are forgotten",
         "issuing/uploader.py",
-        "            if upload.id in flying | self._flying:\n",
+        "            if upload.id in flying | self._flying or not self._is_ours_to_end(upload):\n",
         "            if True:\n",
         (UPLOAD + "test_calls_left_without_an_outcome_by_a_dead_process_become_unknown_at_the_next_start",),
     ),
@@ -166,7 +166,7 @@ MUTANTS = [
     Mutant(
         "an order may be admitted twice (memory)",
         "ledger/memory/admissions.py",
-        "        if live is not None and not self._may_succeed(admission, live):",
+        "        if live is not None and not numbers(admission, live) and not self._may_succeed(admission, live):",
         "        if False:",
         (CONTRACT + "test_contract_admission.py", ADMISSION + "test_many_callers_with_one_order_get_one_number"),
     ),
