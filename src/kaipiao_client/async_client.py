@@ -1,0 +1,191 @@
+"""The client for asyncio. Tasks may share one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self, TypeVar
+
+from kaipiao_client import calls
+from kaipiao_client.answers import BatchAnswer, Checked, Event, Invoice, Issued, Status
+from kaipiao_client.attempts import Attempts
+from kaipiao_client.calls import Answer, Call, Sale
+from kaipiao_client.errors import AGAIN, ClientError, NoAnswer, Unavailable, stated_in
+from kaipiao_client.place import Place, Token, headers
+from kaipiao_client.sse import Lines
+from kaipiao_client.wire import Wire, lines
+
+T = TypeVar("T")
+LOST = (OSError, ValueError, EOFError)  # time-outs are OSErrors; a ValueError is an answer that is no HTTP
+SILENCE = 30.0  # seconds without even a heartbeat: the stream of events is lost
+
+
+class AsyncClient:
+    """As `Client`, for asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        token: Token,
+        *,
+        timeout: float = 15.0,
+        deadline: float = 60.0,
+        language: str = "zh",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._place = Place.of(url, tls)
+        self._token = token
+        self._timeout = timeout
+        self._deadline = deadline
+        self._language = language
+        self._idle: list[Wire] = []
+
+    async def issue(self, sale: Sale) -> Issued:
+        """Issue an invoice. The same order gets the same invoice, however often it is sent."""
+        return await self._call(calls.issue(sale))
+
+    async def issue_many(self, sales: Iterable[Sale]) -> AsyncGenerator[BatchAnswer, None]:
+        """Issue any number of invoices; an answer for each, in the order of the sales unless one had to be repeated.
+        Raises only for what concerns all of them."""
+        for pending in calls.pieces(sales):
+            async with aclosing(self._piece(pending)) as answers:
+                async for answer in answers:
+                    yield answer
+
+    async def check(self, sale: Sale) -> Checked:
+        """What `issue` would say; nothing is stored."""
+        return await self._call(calls.check(sale))
+
+    async def get(self, number: str) -> Invoice:
+        """The invoice of a number. Raises `NotFound`."""
+        return await self._call(calls.get(number))
+
+    async def find(self, order: str, taxpayer: str | None = None) -> Invoice | None:
+        """The invoice of an order."""
+        return await self._call(calls.find(order, taxpayer))
+
+    async def document(self, number: str) -> bytes:
+        """The XML as it was frozen."""
+        return await self._call(calls.document(number))
+
+    async def status(self) -> Status:
+        """How the platform stands (role operator)."""
+        return await self._call(calls.status())
+
+    async def events(
+        self, *, after: int | None = None, taxpayer: str | None = None, order: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Events as they happen, without end, from now on or after a position (role auditor). Lost connections are made
+        anew where the last event was."""
+        target = calls.with_query("/v1/events/stream", after=after, taxpayer=taxpayer, order=order)
+        last, attempts = None, Attempts(self._deadline)
+        while True:
+            found = Lines()
+            try:
+                stream = self._stream("GET", target, None, "text/event-stream", SILENCE, last=last)
+                async with aclosing(stream) as coming:
+                    async for line in coming:
+                        event = found.take(line)
+                        attempts.went_on()
+                        if event is not None:
+                            last = str(event.position)
+                            yield event
+                error: ClientError = NoAnswer("the stream ended")
+            except LOST as lost:
+                error = NoAnswer(str(lost))
+            except Unavailable as unavailable:
+                error = unavailable
+            await asyncio.sleep(attempts.pause_after(error))
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _call(self, call: Call[T]) -> T:
+        attempts = Attempts(self._deadline)
+        while True:
+            retry_after = None
+            sent = self._headers(call.content_type if call.body is not None else None, call.accept)
+            try:
+                answer = await self._exchange(call, sent)
+            except LOST as lost:
+                error: ClientError = NoAnswer(str(lost))
+            else:
+                if answer.status < 400:
+                    try:
+                        return call.read(answer)
+                    except (ValueError, KeyError, TypeError):
+                        error = NoAnswer("what came back is no answer of the platform")
+                else:
+                    error, retry_after = stated_in(answer.status, answer.content), answer.retry_after()
+                    if answer.status not in AGAIN:
+                        raise error
+            await asyncio.sleep(attempts.pause_after(error, retry_after))
+
+    async def _exchange(self, call: Call[T], sent: dict[str, str]) -> Answer:
+        wire = self._idle.pop() if self._idle else await Wire.open(self._place, self._timeout)
+        try:
+            await wire.send(call.method, self._place.prefix + call.target, self._place.authority, sent, call.body)
+            status, found = await wire.head()
+            content = b"".join([piece async for piece in wire.body(found)])
+        except BaseException:
+            await wire.close()
+            raise
+        if wire.usable:
+            self._idle.append(wire)
+        else:
+            await wire.close()
+        return Answer(status, found, content)
+
+    async def _piece(self, pending: calls.Pending) -> AsyncGenerator[BatchAnswer, None]:
+        attempts = Attempts(self._deadline)
+        while pending:
+            error: ClientError = NoAnswer("the batch was cut off")
+            try:
+                stream = self._stream("POST", "/v1/invoices:batch", pending.body(), calls.NDJSON, self._timeout)
+                async with aclosing(stream) as coming:
+                    async for line in coming:
+                        answer = pending.take(line)
+                        if answer is not None:
+                            attempts.went_on()
+                            yield answer
+            except LOST as lost:
+                error = NoAnswer(str(lost))
+            except Unavailable as unavailable:
+                error = unavailable
+            if pending:
+                await asyncio.sleep(attempts.pause_after(pending.last or error))
+
+    async def _stream(
+        self, method: str, target: str, body: bytes | None, accept: str, patience: float, last: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of an answer as they come, on a connection of their own. Raises what the platform stated."""
+        sent = self._headers(calls.NDJSON if body is not None else None, accept)
+        if last is not None:
+            sent["Last-Event-ID"] = last
+        wire = await Wire.open(self._place, patience)
+        try:
+            await wire.send(method, self._place.prefix + target, self._place.authority, sent, body)
+            status, found = await wire.head()
+            content = wire.body(found)
+            if status >= 400:
+                raise stated_in(status, b"".join([piece async for piece in content]))
+            async with aclosing(lines(content)) as coming:
+                async for line in coming:
+                    yield line
+        finally:
+            await wire.close()
+
+    def _headers(self, content_type: str | None, accept: str) -> dict[str, str]:
+        return headers(self._token, self._language, content_type, accept)

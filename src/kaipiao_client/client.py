@@ -1,0 +1,200 @@
+"""The client for ordinary code: each call waits for its answer. Threads may share one."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from kaipiao_client import calls
+from kaipiao_client.answers import BatchAnswer, Checked, Event, Invoice, Issued, Status
+from kaipiao_client.attempts import Attempts
+from kaipiao_client.calls import Answer, Call, Sale
+from kaipiao_client.errors import AGAIN, ClientError, NoAnswer, Unavailable, stated_in
+from kaipiao_client.place import Place, Token, headers
+from kaipiao_client.sse import Lines
+
+T = TypeVar("T")
+LOST = (OSError, ValueError, http.client.HTTPException)  # ValueError: what came is no answer of the platform
+SILENCE = 30.0  # seconds without even a heartbeat: the stream of events is lost
+
+
+class Client:
+    """Speaks to one platform. `timeout`: seconds that one attempt may stay silent. `deadline`: seconds until a call gives
+    up repeating itself on lost connections, time-outs, 429 and 503. Whatever else is refused is raised at once."""
+
+    def __init__(
+        self,
+        url: str,
+        token: Token,
+        *,
+        timeout: float = 15.0,
+        deadline: float = 60.0,
+        language: str = "zh",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._place = Place.of(url, tls)
+        self._token = token
+        self._timeout = timeout
+        self._deadline = deadline
+        self._language = language
+        self._idle: list[http.client.HTTPConnection] = []
+
+    def issue(self, sale: Sale) -> Issued:
+        """Issue an invoice. The same order gets the same invoice, however often it is sent."""
+        return self._call(calls.issue(sale))
+
+    def issue_many(self, sales: Iterable[Sale]) -> Iterator[BatchAnswer]:
+        """Issue any number of invoices; an answer for each, in the order of the sales unless one had to be repeated.
+        Raises only for what concerns all of them."""
+        for pending in calls.pieces(sales):
+            yield from self._piece(pending)
+
+    def check(self, sale: Sale) -> Checked:
+        """What `issue` would say; nothing is stored."""
+        return self._call(calls.check(sale))
+
+    def get(self, number: str) -> Invoice:
+        """The invoice of a number. Raises `NotFound`."""
+        return self._call(calls.get(number))
+
+    def find(self, order: str, taxpayer: str | None = None) -> Invoice | None:
+        """The invoice of an order."""
+        return self._call(calls.find(order, taxpayer))
+
+    def document(self, number: str) -> bytes:
+        """The XML as it was frozen."""
+        return self._call(calls.document(number))
+
+    def status(self) -> Status:
+        """How the platform stands (role operator)."""
+        return self._call(calls.status())
+
+    def events(
+        self, *, after: int | None = None, taxpayer: str | None = None, order: str | None = None
+    ) -> Generator[Event, None, None]:
+        """Events as they happen, without end, from now on or after a position (role auditor). Lost connections are made
+        anew where the last event was."""
+        target = calls.with_query("/v1/events/stream", after=after, taxpayer=taxpayer, order=order)
+        last, attempts = None, Attempts(self._deadline)
+        while True:
+            lines = Lines()
+            try:
+                with self._opened("GET", target, None, calls.JSON, "text/event-stream", last=last) as response:
+                    for line in response:
+                        event = lines.take(line)
+                        attempts.went_on()
+                        if event is not None:
+                            last = str(event.position)
+                            yield event
+                error: ClientError = NoAnswer("the stream ended")
+            except LOST as lost:
+                error = NoAnswer(str(lost))
+            except Unavailable as unavailable:
+                error = unavailable
+            time.sleep(attempts.pause_after(error))
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, call: Call[T]) -> T:
+        attempts = Attempts(self._deadline)
+        while True:
+            retry_after = None
+            try:
+                answer = self._exchange(call)
+            except LOST as lost:
+                error: ClientError = NoAnswer(str(lost))
+            else:
+                if answer.status < 400:
+                    try:
+                        return call.read(answer)
+                    except (ValueError, KeyError, TypeError):
+                        error = NoAnswer("what came back is no answer of the platform")
+                else:
+                    error, retry_after = stated_in(answer.status, answer.content), answer.retry_after()
+                    if answer.status not in AGAIN:
+                        raise error
+            time.sleep(attempts.pause_after(error, retry_after))
+
+    def _exchange(self, call: Call[T]) -> Answer:
+        connection = self._idle.pop() if self._idle else self._connect(self._timeout)
+        try:
+            self._send(connection, call.method, call.target, call.body, call.content_type, call.accept)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            answer = Answer(response.status, found, response.read())
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _piece(self, pending: calls.Pending) -> Iterator[BatchAnswer]:
+        attempts = Attempts(self._deadline)
+        while pending:
+            error: ClientError = NoAnswer("the batch was cut off")
+            try:
+                with self._opened("POST", "/v1/invoices:batch", pending.body(), calls.NDJSON, calls.NDJSON) as response:
+                    for line in response:
+                        if not line.endswith(b"\n"):
+                            break  # cut off within an answer
+                        answer = pending.take(line)
+                        if answer is not None:
+                            attempts.went_on()
+                            yield answer
+            except LOST as lost:
+                error = NoAnswer(str(lost))
+            except Unavailable as unavailable:
+                error = unavailable
+            if pending:
+                time.sleep(attempts.pause_after(pending.last or error))
+
+    @contextmanager
+    def _opened(
+        self, method: str, target: str, body: bytes | None, content_type: str, accept: str, last: str | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        """A connection of its own for an answer that is read as it comes. Raises what the platform stated."""
+        connection = self._connect(self._timeout if body is not None else SILENCE)
+        try:
+            self._send(connection, method, target, body, content_type, accept, last)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise stated_in(response.status, response.read())
+            yield response
+        finally:
+            connection.close()
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | None,
+        content_type: str,
+        accept: str,
+        last: str | None = None,
+    ) -> None:
+        sent = headers(self._token, self._language, content_type if body is not None else None, accept)
+        if last is not None:
+            sent["Last-Event-ID"] = last
+        connection.request(method, self._place.prefix + target, body, sent)
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        place = self._place
+        if place.tls is not None:
+            return http.client.HTTPSConnection(place.host, place.port, timeout=timeout, context=place.tls)
+        return http.client.HTTPConnection(place.host, place.port, timeout=timeout)
