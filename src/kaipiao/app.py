@@ -278,6 +278,8 @@ class Platform:
             yield CertificateFile(name, "ca", self._path(channel.ca_file))
             if channel.client_certificate:
                 yield CertificateFile(name, "client", self._path(channel.client_certificate))
+        if self.settings.server.tls_certificate:
+            yield CertificateFile("server", "server", self._path(self.settings.server.tls_certificate))
 
     async def _readiness(self) -> Readiness:
         if not self._issuing:

@@ -5,6 +5,7 @@ Secrets are never in it: it names the files that hold them. A relative path is r
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,15 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may lead anywhere
+
+
 class DatabaseSettings(Part):
     """Where the ledger is. `sqlite`: in the data directory. `postgresql`: at the URL in `url_file`, shared by any number of
     nodes with a `node` name each; needs the extra `kaipiao[postgresql]`. `pool_min`, `pool_max`: connections of this node;
@@ -36,12 +46,26 @@ class DatabaseSettings(Part):
 
 
 class ServerSettings(Part):
-    """Plain HTTP on loopback only; TLS of our own comes later."""
+    """Without a certificate plain HTTP, on loopback only. With `tls_certificate` and `tls_key` (PEM files; the key readable
+    by its owner alone, not encrypted) TLS 1.2 or later, on any address of this machine."""
 
-    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8790
     body_limit: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024  # bytes
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0  # of one token's subject
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+
+    @model_validator(mode="after")
+    def _coherent(self) -> ServerSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate, tls_key: both or none / 须同时填写")
+        if self.tls_certificate is None and not _is_loopback(self.host):
+            raise ValueError(
+                "host: without TLS loopback only; set server.tls_certificate and server.tls_key"
+                " / 不启用 TLS 只能是回环地址；请填写 server.tls_certificate 与 server.tls_key"
+            )
+        return self
 
 
 class AccessSettings(Part):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from urllib.parse import urlencode, urlsplit
 
 from kaipiao.cli.terminal import LANGUAGE
+from kaipiao.cli.tls import PinnedConnection
 from kaipiao.errors import KaipiaoError, Resend, RulesBroken
 from kaipiao.language import Text
 
@@ -26,10 +27,11 @@ class ServerSilent(KaipiaoError):
 
 @dataclass(slots=True)
 class Api:
-    """A kept connection to one server."""
+    """A kept connection to one server. `certificate`: SHA-256 of its certificate, where it speaks TLS."""
 
     url: str
     token: str
+    certificate: str | None = None
     _connection: http.client.HTTPConnection | None = None
 
     def get(self, path: str, **parameters: object) -> object:
@@ -81,7 +83,11 @@ class Api:
     def _open(self) -> http.client.HTTPConnection:
         if self._connection is None:
             place = urlsplit(self.url)
-            self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=TIMEOUT)
+            host = place.hostname or ""
+            if self.certificate is None:
+                self._connection = http.client.HTTPConnection(host, place.port, timeout=TIMEOUT)
+            else:
+                self._connection = PinnedConnection(host, place.port, self.certificate, TIMEOUT)
         return self._connection
 
     def _headers(self) -> dict[str, str]:

@@ -8,10 +8,12 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from kaipiao.cli.api import Api
 from kaipiao.errors import DirectoryInUse, KaipiaoError
 from kaipiao.settings import Settings, load
 
+log = logging.getLogger(__name__)
 SERVER_FILE = "server.json"
 STOP_SECONDS = 5
 
@@ -35,12 +38,14 @@ async def serve(
     from kaipiao.app import Platform
 
     platform = Platform(directory, settings)
+    secure = _tls(directory, settings)
     application = await platform.start(issuing=issuing)
     try:
-        server = _server(application)
+        server = _server(application, secure)
         listener = _listen(settings)
-        url = f"http://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
-        _announce(directory, url)
+        scheme = "http" if secure is None else "https"
+        url = f"{scheme}://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
+        _announce(directory, url, secure)
         ready(url)
         with _told_to_stop(server, stop):
             await server.serve(sockets=[listener])
@@ -49,7 +54,26 @@ async def serve(
         await platform.stop()
 
 
-def _server(application: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Secure:
+    context: ssl.SSLContext
+    fingerprint: str  # of the certificate, for commands on this machine
+
+
+def _tls(directory: Path, settings: Settings) -> _Secure | None:
+    """Raises `SettingsFault` before anything has started; a certificate out of its time is only told."""
+    from kaipiao.cli import tls
+
+    if settings.server.tls_certificate is None or settings.server.tls_key is None:
+        return None
+    certificate, key = (directory / name for name in (settings.server.tls_certificate, settings.server.tls_key))
+    secure = _Secure(tls.server_context(certificate, key), tls.fingerprint(certificate))
+    if (doubt := tls.doubt(certificate, datetime.now(UTC))) is not None:
+        log.warning("%s / %s", doubt.detail.zh, doubt.detail.en, extra={"code": doubt.code})
+    return secure
+
+
+def _server(application: Any, secure: _Secure | None) -> Any:
     import uvicorn
 
     from kaipiao.cli.patience import PatientProtocol
@@ -74,6 +98,7 @@ def _server(application: Any) -> Any:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_context_factory=None if secure is None else lambda _config, _default: secure.context,
     )
     return Quiet(config)
 
@@ -104,30 +129,36 @@ def _told_to_stop(server: Any, stop: asyncio.Event | None) -> Iterator[None]:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if settings.server.host == "::1" else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    asked = (settings.server.host, settings.server.port)
+    family, kind, protocol, _, address = socket.getaddrinfo(*asked, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.server.host, settings.server.port))
+    listener.bind(address)
     listener.listen(2048)  # whoever is told the URL may call at once
     return listener
 
 
 def _shown(host: str) -> str:
+    """Where a command on this machine reaches it: a server on every address is on loopback too."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (recognised, not bound)
     return f"[{host}]" if ":" in host else host
 
 
-def _announce(directory: Path, url: str) -> None:
+def _announce(directory: Path, url: str, secure: _Secure | None) -> None:
     fresh = directory / (SERVER_FILE + ".new")
-    fresh.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    certificate = {} if secure is None else {"certificate_sha256": secure.fingerprint}
+    fresh.write_text(json.dumps({"url": url, "pid": os.getpid(), **certificate}), encoding="utf-8")
     fresh.replace(directory / SERVER_FILE)
 
 
-def running_url(directory: Path) -> str | None:
-    """Where the server of this data directory says it is."""
+def running(directory: Path) -> tuple[str, str | None] | None:
+    """Where the server of this data directory says it is, and the fingerprint of its certificate."""
     try:
-        return str(json.loads((directory / SERVER_FILE).read_text(encoding="utf-8"))["url"])
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads((directory / SERVER_FILE).read_text(encoding="utf-8"))
+        url, certificate = told["url"], told.get("certificate_sha256")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return str(url), None if certificate is None else str(certificate)
 
 
 def local_token(directory: Path, settings: Settings, role: str, minutes: int = 60) -> str:
@@ -145,14 +176,15 @@ def platform_api(directory: Path, *, issuing: bool = False) -> Iterator[Api]:
     settings = load(directory)
     token = local_token(directory, settings, "admin")
     embedded = _Embedded(directory, settings, issuing)
+    certificate = None
     try:
         url = embedded.start()
     except DirectoryInUse:
-        found = running_url(directory)
+        found = running(directory)
         if found is None:
             raise
-        url = found
-    api = Api(url, token)
+        url, certificate = found
+    api = Api(url, token, certificate)
     try:
         yield api
     finally:
@@ -165,7 +197,8 @@ class _Embedded:
 
     def __init__(self, directory: Path, settings: Settings, issuing: bool) -> None:
         self._issuing = issuing
-        own_port = settings.server.model_copy(update={"port": 0})
+        here = {"host": "127.0.0.1", "port": 0, "tls_certificate": None, "tls_key": None}
+        own_port = settings.server.model_copy(update=here)
         self._settings = settings.model_copy(update={"server": own_port})
         self._directory = directory
         self._ready = threading.Event()
