@@ -1,0 +1,275 @@
+"""Two tenants on one platform: with A's token, B's identifiers lead nowhere, on every route that there is.
+
+The routes and their parameters come from the API's own description; a parameter whose meaning is not told here fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from fastapi import FastAPI
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from asgi import Answer, call
+from bench import OTHER, SELLER, Point, point
+from test_api import application, post, sale, token
+
+from kaipiao.api.services import Services
+from kaipiao.ledger.memory import MemoryLedger
+from kaipiao.ledger.port import Taxpayer
+
+ISSUED, WAITING = "order-of-b", "waiting-of-b"
+TOTAL = "7421.19"  # nothing else comes to this
+REMARK = "remark-of-b"
+HARMLESS = {"state", "kind", "channel", "made_from", "made_to", "after", "limit", "month", "year", "Last-Event-ID"}
+TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/audit"}  # of the installation, about nobody
+A, B = token(taxpayers=(SELLER,)), token(taxpayers=(OTHER,))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that means something of B's."""
+
+    method: str
+    path: str  # as described
+    target: str
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.target} {self.headers.get('prefer', '')}"
+
+
+@dataclass
+class Two:
+    """A platform with both tenants; `number` is B's."""
+
+    app: FastAPI
+    point: Point
+    number: str
+
+    def books(self) -> object:
+        assert isinstance(self.point.ledger, MemoryLedger)
+        return copy.deepcopy(self.point.ledger.store)
+
+    async def ask(self, case: Case, bearer: str) -> Answer:
+        if case.path == "/v1/events/stream":
+            return await _listen(self.app, case, bearer)
+        return await call(self.app, case.method, case.target, token=bearer, body=case.body, headers=dict(case.headers))
+
+
+async def two() -> Two:
+    p = await point(sellers=(SELLER, OTHER))
+    app = application(p)
+    services: Services = app.state.services
+    app.state.services = replace(services, taxpayers=(SELLER, OTHER))
+    await p.ledger.save_taxpayers(
+        [Taxpayer(SELLER, "tenant-a", "甲公司", ("pretend",)), Taxpayer(OTHER, "tenant-b", "乙公司", ("pretend",))]
+    )
+    mine = await post(app, sale(ISSUED, remark="remark-of-a"), token=A)
+    theirs = await post(app, sale_of_b(ISSUED), token=B)
+    waiting = await post(app, sale_of_b(WAITING), token=B, headers={"prefer": "respond-async"})
+    assert (mine.status, theirs.status, waiting.status) == (201, 201, 202)
+    assert theirs.json()["total"] == TOTAL
+    return Two(app, p, theirs.json()["number"])
+
+
+def sale_of_b(order: str) -> dict[str, Any]:
+    line = {**sale()["lines"][0], "quantity": "1", "unit_price": TOTAL}
+    return sale(order, seller=OTHER, remark=REMARK, lines=[line])
+
+
+def described(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(method, path, operation) of the API's description."""
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path, operation
+
+
+def cases(both: Two) -> Iterator[Case]:
+    """Every route with every choice of B's identifiers that it takes."""
+    for method, path, operation in described(both.app):
+        order = WAITING if path.endswith(":cancel") else "only-of-b"
+        identifiers = {"number": both.number, "taxpayer": OTHER, "order": order}
+        places: dict[str, list[tuple[str, bool]]] = {"path": [], "query": [], "header": []}
+        for parameter in operation.get("parameters", []):
+            name = parameter["name"]
+            assert name in identifiers or name in HARMLESS or name == "Prefer", f"what does {name} of {path} identify?"
+            if name in identifiers:
+                places[parameter["in"]].append((name, parameter.get("required", False)))
+        where = path
+        for name, _ in places["path"]:
+            where = where.replace(f"{{{name}}}", identifiers[name])
+        for chosen in _choices(places["query"]):
+            if chosen or places["path"] or "requestBody" in operation:
+                query = urlencode({name: identifiers[name] for name in chosen})
+                yield from _with_bodies(method, path, f"{where}?{query}" if query else where, operation)
+
+
+def _choices(parameters: list[tuple[str, bool]]) -> Iterator[tuple[str, ...]]:
+    needed = tuple(name for name, required in parameters if required)
+    free = [name for name, required in parameters if not required]
+    for count in range(len(free) + 1):
+        for some in itertools.combinations(free, count):
+            yield needed + some
+
+
+def _with_bodies(method: str, path: str, target: str, operation: dict[str, Any]) -> Iterator[Case]:
+    body = json.dumps(sale_of_b("new-of-b")).encode()
+    again = json.dumps(sale_of_b(ISSUED)).encode()
+    forms = operation.get("requestBody", {}).get("content", {})
+    if not forms:
+        yield Case(method, path, target)
+    elif "application/x-ndjson" in forms:
+        yield Case(method, path, target, body + b"\n" + again, {"content-type": "application/x-ndjson"})
+        yield Case(method, path, target, b"[" + body + b"," + again + b"]", {"content-type": "application/json"})
+    else:
+        prefers = any(p["name"] == "Prefer" for p in operation.get("parameters", []))
+        for raw, headers in itertools.product((body, again), ({}, {"prefer": "respond-async"}) if prefers else ({},)):
+            yield Case(method, path, target, raw, headers)
+
+
+def statuses(answer: Answer) -> set[int]:
+    """Of an answer; of a batch, those of its items; an empty list or stream is as good as 404."""
+    kind = answer.headers.get("content-type", "")
+    if answer.status == 200 and kind.startswith("application/x-ndjson"):
+        return {json.loads(line)["status"] for line in answer.body.splitlines()}
+    if answer.status == 200 and kind.startswith("application/json") and answer.json() == []:
+        return {404}
+    return {answer.status}
+
+
+def traces(both: Two, answer: Answer, *, asked: str = "") -> list[str]:
+    """What of B's stands in an answer, but for what the caller said himself."""
+    text = answer.body.decode() + json.dumps(answer.headers)
+    secrets = (both.number, OTHER, TOTAL, REMARK, WAITING, "tenant-b", "乙公司", "only-of-b")
+    return [secret for secret in secrets if secret in text and secret not in asked]
+
+
+async def _listen(app: FastAPI, case: Case, bearer: str) -> Answer:
+    """A stream, from its beginning, left after a moment."""
+    answer = Answer(0, {}, b"")
+    moment = asyncio.Event()
+    path, _, query = case.target.partition("?")
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "query_string": f"{query}&after=0".strip("&").encode(),
+        "headers": [(b"authorization", f"Bearer {bearer}".encode())],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+
+    async def receive() -> Any:
+        await moment.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = {k.decode(): v.decode("latin-1") for k, v in message["headers"]}
+        answer.body += message.get("body", b"")
+
+    asyncio.get_running_loop().call_later(0.1, moment.set)
+    await app(scope, receive, send)
+    return answer
+
+
+def test_with_the_token_of_a_every_route_with_identifiers_of_b_is_404_or_empty_and_touches_nothing() -> None:
+    async def run() -> None:
+        both = await two()
+        before = both.books()
+        tried = list(cases(both))
+        for case in tried:
+            answer = await both.ask(case, A)
+            asked = case.target + case.body.decode()
+            assert traces(both, answer, asked=asked) == [], f"{case}: {answer.body!r}"
+            if not case.path.endswith("/stream"):
+                assert statuses(answer) == {404}, f"{case}: {answer.status} {answer.body!r}"
+            assert both.books() == before, f"{case} has changed the ledger"
+        assert len(tried) >= 20
+
+    asyncio.run(run())
+
+
+def test_routes_that_take_no_identifier_show_nothing_of_another_tenant() -> None:
+    async def run() -> None:
+        both = await two()
+        before = both.books()
+        tried = 0
+        for method, path, _ in described(both.app):
+            if "{" not in path and method == "GET":
+                answer = await both.ask(Case(method, path, path), A)
+                assert answer.status == 200, f"{path}: {answer.body!r}"
+                assert traces(both, answer) == [], f"{path}: {answer.body!r}"
+                own = await both.ask(Case(method, path, path), B)
+                assert path in TOLD_TO_ALL or path == "/metrics" or traces(both, own), f"{path} shows B nothing at all"
+                tried += 1
+        assert tried >= 8
+        assert both.books() == before
+
+    asyncio.run(run())
+
+
+def test_the_same_requests_with_the_token_of_b_do_find_what_they_name() -> None:
+    """Else the 404s above would prove nothing."""
+
+    async def run() -> None:
+        both = await two()
+        for case in list(cases(both)):
+            found = statuses(await both.ask(case, B))
+            only = "order=only-of-b" in case.target
+            assert only or max(found) < 300, f"{case}: {found}"
+
+    asyncio.run(run())
+
+
+def test_both_may_use_the_same_order_key_and_neither_meets_the_other() -> None:
+    async def run() -> None:
+        both = await two()
+        waiting = {"prefer": "respond-async"}
+        for bearer, body in ((A, sale("shared")), (B, sale_of_b("shared"))):
+            assert (await post(both.app, body, token=bearer, headers=waiting)).status == 202
+        cancelled = await call(both.app, "POST", "/v1/invoices:cancel?order=shared", token=A)
+        assert (cancelled.status, cancelled.json()["taxpayer"]) == (200, SELLER)
+        theirs = (await call(both.app, "GET", "/v1/invoices?order=shared", token=B)).json()
+        assert [(one["taxpayer"], one["state"]) for one in theirs] == [(OTHER, "accepted")]
+
+    asyncio.run(run())
+
+
+def test_one_batch_with_sales_of_both_issues_those_of_the_caller_only() -> None:
+    async def run() -> None:
+        both = await two()
+        body = b"\n".join(json.dumps(one).encode() for one in (sale("m-1"), sale_of_b("m-2"), sale("m-3")))
+        answer = await call(
+            both.app, "POST", "/v1/invoices:batch", token=A, body=body, headers={"content-type": "application/x-ndjson"}
+        )
+        assert [json.loads(line)["status"] for line in answer.body.splitlines()] == [201, 404, 201]
+        assert await both.point.ledger.find(OTHER, orders=["m-2"]) == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("taxpayers", [(), ("91110000MAKP00009M",), ("",)])
+def test_a_token_for_nobody_here_finds_nothing(taxpayers: tuple[str, ...]) -> None:
+    async def run() -> None:
+        both = await two()
+        before = both.books()
+        for case in cases(both):
+            answer = await both.ask(case, token(taxpayers=taxpayers))
+            assert traces(both, answer, asked=case.target + case.body.decode()) == [], case
+            assert case.path.endswith("/stream") or statuses(answer) == {404}, f"{case}: {answer.body!r}"
+        assert both.books() == before
+
+    asyncio.run(run())
