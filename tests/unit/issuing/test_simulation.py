@@ -114,6 +114,13 @@ class World:
             await self.p.issuer.cancel(SELLER, order)
             self.cancelled.add(order)
 
+    async def regret(self, order: str) -> None:
+        """Left to be numbered later, and cancelled a moment after."""
+        await self.leave(order)
+        for _ in range(self.chance.randrange(8)):
+            await asyncio.sleep(0)
+        await self.cancel(order)
+
     async def number_now(self, _order: str) -> None:
         with contextlib.suppress(KaipiaoError):
             await self.p.numberer.round()
@@ -125,8 +132,8 @@ class World:
         words = [
             self.chance.choice([self.ask_for, self.ask_for, self.leave]) for _ in range(self.chance.choice([1, 3]))
         ]
-        if self.chance.random() < 0.2:
-            words += [self.cancel, self.number_now]
+        if self.chance.random() < 0.3:
+            words = [self.regret, self.chance.choice([self.number_now, self.leave, self.ask_for, self.cancel])]
         calls = [asyncio.create_task(word(order)) for word in words]
         if self.chance.random() < 0.3:
             for _ in range(self.chance.randrange(20)):
