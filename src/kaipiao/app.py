@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from kaipiao import __version__
 from kaipiao.access.keys import key_store, tokens_of
+from kaipiao.access.notes import AccessNotes
 from kaipiao.api.app import create
 from kaipiao.api.rates import Rates
 from kaipiao.api.services import Readiness, Services
@@ -133,6 +134,8 @@ class Platform:
             await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
             await self.node.start()
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
+            notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
+            self._side_loops.append(Loop("access", notes.look, SystemClock()))
         else:
             self.node.issuer.stopping = True
         for loop in self._side_loops:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 
 from kaipiao.access.tokens import Caller, Permission, require
 from kaipiao.api.addresses import refuse_unknown_parameters
 from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, Malformed, NotFound
 from kaipiao.language import Text
+
+# The dependencies made by `caller_with`, and what each asks for.
+NEEDS: dict[Callable[..., object], Permission] = {}
 
 
 def services_of(request: Request) -> Services:
@@ -23,18 +27,33 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
     would be run in a thread of its own for every request."""
 
     async def caller(request: Request) -> Caller:
-        given = request.headers.getlist("authorization")
-        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise AccessRefused()
-        found = services_of(request).tokens.check(token.strip())
+        try:
+            found = _caller_of(request)
+        except AccessRefused as refused:
+            services_of(request).scrape.metrics.token_refused(refused.code)
+            await services_of(request).refusals.hold(request.client.host if request.client else "")
+            raise
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
         services_of(request).rates.admit(found.subject)
         require(found, permission)
         refuse_unknown_parameters(request)
         return found
 
+    NEEDS[caller] = permission
     return caller
+
+
+def _caller_of(request: Request) -> Caller:
+    given = request.headers.getlist("authorization")
+    scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AccessRefused()
+    return services_of(request).tokens.check(token.strip())
+
+
+def needed_by(route: APIRoute) -> set[Permission]:
+    """What the caller of a route must hold, as the route declares it; empty: anybody may call it."""
+    return {NEEDS[part.call] for part in route.dependant.dependencies if part.call in NEEDS}
 
 
 def taxpayers_for(caller: Caller, services: Services, asked: str | None) -> tuple[str, ...]:

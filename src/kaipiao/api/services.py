@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from kaipiao.access.refusals import Refusals
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.rates import Rates
 from kaipiao.clock import Clock, SystemClock
@@ -43,3 +44,4 @@ class Services:
     rates: Rates = field(default_factory=lambda: Rates(ServerSettings().requests_per_second))
     clock: Clock = field(default_factory=SystemClock)
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))
+    refusals: Refusals = field(default_factory=Refusals)

@@ -69,6 +69,15 @@ REQUESTS = Entry(
 IN_FLIGHT = Entry(
     "kaipiao_http_requests_in_flight", Kind.GAUGE, (), Text("正在处理的 HTTP 请求", "HTTP requests being worked on")
 )
+TOKEN_REFUSALS = Entry(
+    "kaipiao_token_refusals",
+    Kind.COUNTER,
+    ("code",),
+    Text(
+        "被拒绝的令牌，按错误代码（KP-ACCESS-01 没有或无效、02 过期、06 已撤销）",
+        "Tokens that were refused, by code of the error (KP-ACCESS-01 none or not valid, 02 expired, 06 revoked)",
+    ),
+)
 WIRE_CALLS = Entry(
     "kaipiao_wire_calls",
     Kind.COUNTER,
@@ -224,7 +233,7 @@ SESSIONS_WAITING = Entry(
 )
 
 MADE_AS_IT_HAPPENS = (
-    REQUESTS, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
+    REQUESTS, TOKEN_REFUSALS, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
     LOOK_FAILURES,
 )  # fmt: skip
 MADE_WHEN_ASKED = (

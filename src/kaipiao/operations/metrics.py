@@ -28,6 +28,7 @@ class Metrics:
         }
         self._requests = self._histogram(catalogue.REQUESTS)
         self._known: dict[tuple[str, str, int], Histogram] = {}
+        self._token_refusals = self._counter(catalogue.TOKEN_REFUSALS)
         self._calls = self._counter(catalogue.WIRE_CALLS)
         self._call_seconds = self._histogram(catalogue.WIRE_CALL_SECONDS)
         self._phases = self._histogram(catalogue.WIRE_PHASES)
@@ -49,6 +50,10 @@ class Metrics:
             if shown == method:  # what is remembered is as bounded as the series are
                 self._known[key] = series
         series.observe(seconds)
+
+    def token_refused(self, code: str) -> None:
+        """`code` is one of our errors'."""
+        self._token_refusals.labels(code).inc()
 
     def call_ended(self, channel: str, service: str, outcome: str, seconds: float, timeline: Timeline | None) -> None:
         """`timeline`: of the call's last exchange; None when nothing was answered."""

@@ -1,0 +1,94 @@
+"""Revocations and changes of keys become events, once each, also those made while nothing ran."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kaipiao.access.keys import key_store, tokens_of
+from kaipiao.access.notes import AccessNotes
+from kaipiao.access.revocations import revoke_subject, revoke_token
+from kaipiao.clock import SystemClock
+from kaipiao.ledger.port import EventDraft
+from kaipiao.settings import Settings, parse
+
+NOW = datetime(2026, 11, 3, 9, tzinfo=UTC)
+
+
+def settings_with(directory: Path, key_id: str | None = None) -> Settings:
+    made = parse({"keys": {"audit": "a", "token": key_id or "t-1"}}, "test")
+    if key_id is None:
+        key_store(directory, made).create("token", "P-256", "t-1")
+    return made
+
+
+class Trail:
+    def __init__(self) -> None:
+        self.told: list[EventDraft] = []
+        self.failing = False
+
+    async def append(self, events: Sequence[EventDraft]) -> None:
+        if self.failing:
+            raise OSError("the disk is full")
+        self.told += events
+
+    def take(self) -> list[tuple[str, object]]:
+        found = [(e.kind, e.data.get("token") or e.data.get("token_subject") or e.data.get("key")) for e in self.told]
+        self.told = []
+        return sorted(found, key=str)
+
+
+def started(home: Path, trail: Trail) -> AccessNotes:
+    """A platform that starts now."""
+    return AccessNotes(home, tokens_of(home, settings_with(home, "t-1")), SystemClock(), trail.append)
+
+
+def test_each_change_is_noted_once_over_restarts(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    trail = Trail()
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == []  # the keys that were there from the first are no news
+    revoke_token(tmp_path, "a1", NOW)
+    revoke_subject(tmp_path, "erp", NOW, NOW)
+    key_store(tmp_path, settings).create("token", "P-256", "t-2")
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == [("access.key_added", "t-2"), ("access.revoked", "a1"), ("access.revoked", "erp")]
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == []
+    (tmp_path / "keys" / "t-2.key").unlink()
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == [("access.key_removed", "t-2")]
+
+
+def test_what_was_revoked_before_the_first_start_is_noted(tmp_path: Path) -> None:
+    settings_with(tmp_path)
+    revoke_token(tmp_path, "a1", NOW)
+    trail = Trail()
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == [("access.revoked", "a1")]
+
+
+def test_what_could_not_be_stored_is_noted_later(tmp_path: Path) -> None:
+    settings_with(tmp_path)
+    trail = Trail()
+    revoke_token(tmp_path, "a1", NOW)
+    notes = started(tmp_path, trail)
+    trail.failing = True
+    with pytest.raises(OSError, match="full"):
+        asyncio.run(notes.look())
+    trail.failing = False
+    asyncio.run(notes.look())
+    assert trail.take() == [("access.revoked", "a1")]
+
+
+def test_a_damaged_note_leaves_no_revocation_out(tmp_path: Path) -> None:
+    settings_with(tmp_path)
+    revoke_token(tmp_path, "a1", NOW)
+    (tmp_path / "access" / "noted.json").write_bytes(b"{")
+    trail = Trail()
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == [("access.revoked", "a1")]
