@@ -52,16 +52,16 @@ def _fall_behind(stand: Stand, prefix: str, backlog: int) -> int:
 
 
 def _drained(stand: Stand, backlog: int) -> float:
-    """Start the bureau; invoices a second from the first that arrives to 80 % of the backlog."""
+    """Start the bureau; invoices a second from when nothing had arrived to 80 % of the backlog."""
     before = stand.uploaded()
     stand.bench.restart_bureau()
-    began, first, end = 0.0, 0, time.monotonic() + SETTLE_SECONDS
+    began, end = time.perf_counter(), time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < end:
         now, done = time.perf_counter(), stand.uploaded() - before
-        if not began and done:
-            began, first = now, done
-        elif began and done >= 0.8 * backlog:
-            return (done - first) / (now - began)
+        if not done:
+            began = now
+        elif done >= 0.8 * backlog:
+            return done / (time.perf_counter() - began)
         time.sleep(0.02)
     raise TimeoutError("the backlog does not get to the bureau")
 

@@ -46,7 +46,7 @@ def measured(quick: bool) -> dict[str, float]:
 
 
 def _on(stand: Stand, total: float, quick: bool) -> dict[str, float]:
-    seconds = 3.0 if quick else 15.0
+    seconds = 2.5 if quick else 15.0
     whole = rows.saturated(stand, seconds)
     _say_load("platform", whole)
     say(f"  {'platform':12} {whole['cpu_us']:8.1f} µs CPU per invoice, issued and confirmed")
@@ -54,7 +54,7 @@ def _on(stand: Stand, total: float, quick: bool) -> dict[str, float]:
     _say_load("conventional", pypi)
     same = rows.conventional_rate(stand, seconds, ours=True)
     _say_load("… our SM2", same)
-    alone, beside = rows.uploader_rates(stand, 1000 if quick else 5000)
+    alone, beside = rows.uploader_rates(stand, 600 if quick else 5000)
     say(f"  uploader     {alone:.0f}/s alone, {beside:.0f}/s while ingest saturates")
     half = whole["per_second"] / 2
     ratio, up, hanging = rows.p99_hanging_over_up(stand, half, seconds, 1 if quick else 5)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kaipiao_lab.bench import Bench, Sizes
-from kaipiao_lab.processes import wait_ready
+from kaipiao_lab.processes import Command
 
 HERE = Path(__file__).resolve().parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -30,20 +30,29 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+class TunedPlatform(Command):
+    """The platform of a bench with `POLICY` in its settings."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(["serve", "-d", str(directory / "platform"), "--json"], directory / "platform.log")
+        self._settings = directory / "platform" / "kaipiao.toml"
+
+    def start(self) -> dict[str, Any]:
+        with self._settings.open("a", encoding="utf-8") as settings:
+            settings.write(POLICY)
+        return super().start()
+
+
 class Stand:
     """A bureau and a platform. Everything lies below `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.bench = Bench(directory, Sizes(speed=SPEED, start="2026-11-03T09:00:00+08:00"))
+        self.bench.nodes[:] = [TunedPlatform(directory)]
 
     def start(self) -> None:
         self.bench.set_up()
-        self.bench.platform.stop()
-        with (self.directory / "platform" / "kaipiao.toml").open("a", encoding="utf-8") as settings:
-            settings.write(POLICY)
-        self.bench.platform.start()
-        wait_ready(self.bench.url())
 
     @property
     def pid(self) -> int:

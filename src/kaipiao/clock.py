@@ -86,7 +86,7 @@ class ManualClock:
 
 def month_of(instant: datetime) -> str:
     """The month `yyyy-MM` in Asia/Shanghai: it selects quota, partition and summary."""
-    return instant.astimezone(SHANGHAI).strftime("%Y-%m")
+    return instant.astimezone(SHANGHAI).isoformat()[:7]
 
 
 def year_of(instant: datetime) -> int:
