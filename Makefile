@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BENCH := .venv-bench
+FUZZ := .venv-fuzz
 RUN := $(VENV)/bin
 QUICK ?=
 DATABASE ?=
@@ -9,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos fuzz-api mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +44,14 @@ lint: $(VENV)/dev ## 风格、类型、导入方向、SQL / style, types, direct
 chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n, DATABASE=postgresql NODES=3)
 	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick) $(if $(DATABASE),--database $(DATABASE)) $(if $(NODES),--nodes $(NODES))
 
+$(FUZZ)/ready: locks/fuzz.txt
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check -r locks/fuzz.txt
+	@touch $@
+
+fuzz-api: $(VENV)/dev $(FUZZ)/ready ## 外部模糊测试对运行中的接口 / an outside fuzzer against the running API (QUICK=1, SEED=n)
+	$(RUN)/python tests/fuzz_api.py --seed $(SEED) $(if $(QUICK),--quick)
+
 mutants: $(VENV)/dev ## 已知的错误，每个都被点名的测试抓住 / known mistakes, each caught by a named test
 	$(RUN)/python tests/mutants.py
 
@@ -59,7 +68,8 @@ lock: $(VENV)/dev ## 重新锁定依赖 / lock the dependencies anew
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o locks/runtime.txt
 	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o locks/dev.txt
+	echo 'schemathesis>=4,<5' | $(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o locks/fuzz.txt
 	$(RUN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra bench pyproject.toml -o locks/bench.txt
 
 clean: ## 删除虚拟环境与缓存 / remove the environment and caches
-	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -18,14 +18,16 @@ from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
 
 LARGEST_ID = 2**63 - 1
 NEXT_PAGE = {"Link": {"description": "rel=next: 下一页 / the next page", "schema": {"type": "string"}}}
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
 Moment = Annotated[
     str | None,
     Query(
         max_length=40,
         description="RFC 3339 时刻，或北京时间的日期 / an instant, or a day in Asia/Shanghai",
         examples=["2026-11-03", "2026-11-03T09:00:00+08:00"],
+        json_schema_extra={"anyOf": [{"type": "string", "format": f} for f in ("date", "date-time")]},
     ),
 ]
 
@@ -91,7 +93,9 @@ def _moment(given: str | None, name: str, *, day_end: bool = False) -> datetime 
             return midnight + timedelta(days=1) if day_end else midnight
         if _INSTANT.fullmatch(given):
             return datetime.fromisoformat(given).astimezone(SHANGHAI)
-    except (ValueError, OverflowError) as no_such_time:
+    except OverflowError:  # just beyond the calendar, seen from Shanghai: before or after everything
+        return FIRST if given < "5" else LAST
+    except ValueError as no_such_time:
         raise _no_moment(name) from no_such_time
     raise _no_moment(name)
 
