@@ -23,6 +23,11 @@ def saturated(stand: Stand, seconds: float) -> dict[str, Any]:
     return {**report, "cpu_us": (cpu_seconds(stand.pid) - before) / report["ok"] * 1e6}
 
 
+def accepted_later(stand: Stand, seconds: float) -> dict[str, Any]:
+    """The platform when it may number later: accepted and stored a second. Last of all: what it leaves takes long to be numbered."""
+    return stand.load("later", seconds=seconds, later=1)
+
+
 def conventional_rate(stand: Stand, seconds: float, *, ours: bool) -> dict[str, Any]:
     with conventional(stand, ours) as url:
         load(url, "-", stand.bench.seller, "warm", count=20, connections=8)

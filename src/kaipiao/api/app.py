@@ -43,7 +43,8 @@ def create(services: Services) -> FastAPI:
 
 
 def _route_of(app: FastAPI, endpoint: object) -> APIRoute:
-    return next(route for route in app.state.routes if route.endpoint is endpoint)
+    routes: tuple[APIRoute, ...] = app.state.routes
+    return next(route for route in routes if route.endpoint is endpoint)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
