@@ -146,6 +146,8 @@ def requests_of(place: str, token: str, seller: str, prefix: str, count: int, la
 
 async def drive(url: str, requests: list[bytes], seconds: float | None, rate: float | None, connections: int) -> Seen:
     place = urlsplit(url)
+    assert place.hostname is not None
+    assert place.port is not None
     shop = LoadShop(requests, seconds, rate)
     loop = asyncio.get_running_loop()
     tills = [
