@@ -81,17 +81,16 @@ class AsyncClient:
         """Events as they happen, without end, from now on or after a position (role auditor). Lost connections are made
         anew where the last event was."""
         target = calls.with_query("/v1/events/stream", after=after, taxpayer=taxpayer, order=order)
-        last, attempts = None, Attempts(self._deadline)
+        found, attempts = Lines(None), Attempts(self._deadline)
         while True:
-            found = Lines()
+            found = Lines(found.last)
             try:
-                stream = self._stream("GET", target, None, "text/event-stream", SILENCE, last=last)
+                stream = self._stream("GET", target, None, "text/event-stream", SILENCE, last=found.last)
                 async with aclosing(stream) as coming:
                     async for line in coming:
                         event = found.take(line)
                         attempts.went_on()
                         if event is not None:
-                            last = str(event.position)
                             yield event
                 error: ClientError = NoAnswer("the stream ended")
             except LOST as lost:
@@ -164,7 +163,7 @@ class AsyncClient:
                 error = NoAnswer(str(lost))
             except Unavailable as unavailable:
                 error = unavailable
-            if pending:
+            if not pending.all_answered():
                 await asyncio.sleep(attempts.pause_after(pending.last or error))
 
     async def _stream(

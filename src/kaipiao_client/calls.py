@@ -86,34 +86,42 @@ def seconds_of(text: str | None) -> float | None:
 
 
 class Pending:
-    """The sales of one piece of a batch that have no final answer yet. An answer that asks for patience is none."""
+    """The sales of one piece of a batch that have no final answer yet. An answer that asks for patience is none. When an
+    attempt brought nothing, the next one sends half as many: a way that is cut again and again lets few pass."""
 
     def __init__(self, sales: list[tuple[int, bytes]]) -> None:
-        self._sales = sales
-        self._answered: set[int] = set()
+        self._left = dict(sales)
+        self._sent: list[int] = []
+        self._most = len(sales)
+        self._before = len(sales) + 1
         self.last: Problem | None = None
 
     def __bool__(self) -> bool:
-        return len(self._answered) < len(self._sales)
+        return bool(self._left)
 
     def body(self) -> bytes:
         """What is to be sent now; `take` reads answers to exactly this."""
-        self._sales = [sale for sale in self._sales if sale[0] not in self._answered]
-        self._answered.clear()
+        if len(self._left) == self._before:
+            self._most = max(1, self._most // 2)
+        self._before = len(self._left)
+        self._sent = list(self._left)[: self._most]
         self.last = None
-        return b"".join(line + b"\n" for _, line in self._sales)
+        return b"".join(self._left[position] + b"\n" for position in self._sent)
 
     def take(self, line: bytes) -> BatchAnswer | None:
         """The final answer that this line is, if it is one."""
         body = json.loads(line)
-        place = int(body["position"]) - 1
-        position = self._sales[place][0]
+        position = self._sent[int(body["position"]) - 1]
         answer = BatchAnswer.of(position, body)
         if answer.problem is not None and answer.problem.status in AGAIN:
             self.last = answer.problem
             return None
-        self._answered.add(position)
+        self._left.pop(position, None)
         return answer
+
+    def all_answered(self) -> bool:
+        """Everything that was sent just now: the next may follow at once."""
+        return not any(position in self._left for position in self._sent)
 
 
 def pieces(sales: Iterable[Sale]) -> Iterator[Pending]:

@@ -80,16 +80,15 @@ class Client:
         """Events as they happen, without end, from now on or after a position (role auditor). Lost connections are made
         anew where the last event was."""
         target = calls.with_query("/v1/events/stream", after=after, taxpayer=taxpayer, order=order)
-        last, attempts = None, Attempts(self._deadline)
+        lines, attempts = Lines(None), Attempts(self._deadline)
         while True:
-            lines = Lines()
+            lines = Lines(lines.last)
             try:
-                with self._opened("GET", target, None, calls.JSON, "text/event-stream", last=last) as response:
+                with self._opened("GET", target, None, calls.JSON, "text/event-stream", last=lines.last) as response:
                     for line in response:
                         event = lines.take(line)
                         attempts.went_on()
                         if event is not None:
-                            last = str(event.position)
                             yield event
                 error: ClientError = NoAnswer("the stream ended")
             except LOST as lost:
@@ -160,7 +159,7 @@ class Client:
                 error = NoAnswer(str(lost))
             except Unavailable as unavailable:
                 error = unavailable
-            if pending:
+            if not pending.all_answered():
                 time.sleep(attempts.pause_after(pending.last or error))
 
     @contextmanager

@@ -120,7 +120,7 @@ COVER: dict[str, object] = {
     "bounds": {"numbers": 9.1, "quota": None, "upload_window": 48.0, "month_end": 663.0, "year_end": 1407.0},
 }
 STREAM = (
-    'retry: 2000\n\nid: 4711\nevent: state.confirmed\ndata: {"position":4711,"writer":"node-1","sequence":4711,'
-    '"kind":"state.confirmed","at":"2026-11-03T09:00:03.480+08:00","taxpayer":"91110000MAKP00001M","order":"A-1001",'
+    'retry: 2000\nid: 4710\n\nid: 4711\nevent: confirmed\ndata: {"position":4711,"writer":"node-1","sequence":4711,'
+    '"kind":"confirmed","at":"2026-11-03T09:00:03.480+08:00","taxpayer":"91110000MAKP00001M","order":"A-1001",'
     '"data":{"number":"26117000000000000001"},"hash":"5c…"}\n\n: \n\n'
 )

@@ -71,11 +71,14 @@ class Feed:
                 self._looking.cancel()
                 self._looking = None
 
-    async def listen(self, wanted: Wanted, after: int | None, quiet: float) -> AsyncGenerator[list[Event], None]:
-        """Events after the position (None: from now on), in order; an empty list after `quiet` seconds without any."""
+    async def begin(self, after: int | None) -> int:
+        """Where a listener starts: after the position; None: from now on."""
         if self._looking is None:
             self._begin(await self._ledger.last_position())
-        place = self._head if after is None else after
+        return self._head if after is None else after
+
+    async def listen(self, wanted: Wanted, place: int, quiet: float) -> AsyncGenerator[list[Event], None]:
+        """Events after the place, in order; an empty list after `quiet` seconds without any."""
         while not self.ending:
             news = self._news
             page, place = await self._following(wanted, place)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["platform"])
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
 MEDIA_TYPE = "text/event-stream"
-RETRY = b"retry: 2000\n\n"  # milliseconds until a client connects again
+RETRY = b"retry: 2000\n"  # milliseconds until a client connects again
 HEARTBEAT = b": \n\n"
 HEARTBEAT_SECONDS = 10.0
 READ_SECONDS = 60.0  # real time that a listener may leave events unread
@@ -121,8 +121,9 @@ class _Stream(Response):
             log.warning("events not told", extra={"code": error.code})
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
-        yield RETRY
-        async with aclosing(self._feed.listen(self._wanted, self._after, HEARTBEAT_SECONDS)) as pages:
+        place = await self._feed.begin(self._after)
+        yield RETRY + b"id: %d\n\n" % place  # lost before the first event, a listener goes on from here
+        async with aclosing(self._feed.listen(self._wanted, place, HEARTBEAT_SECONDS)) as pages:
             async for page in pages:
                 yield b"".join(map(_told, page)) or HEARTBEAT
 

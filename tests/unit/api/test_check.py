@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asgi import Answer, call

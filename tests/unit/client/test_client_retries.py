@@ -247,7 +247,7 @@ def told(position: int) -> bytes:
 
 @both
 def test_a_lost_stream_of_events_goes_on_after_the_last_whole_one(kind: Kind) -> None:
-    first = chunked(b"retry: 2000\n\n", told(7), b": \n\n", told(9), told(12)[:30], end=False)
+    first = chunked(b"retry: 2000\nid: 3\n\n", told(7), b": \n\n", told(9), told(12)[:30], end=False)
     with server(lambda body: first, problem(503), lambda body: chunked(told(12), end=False)) as seen:
         found = kind(seen.url).events(3, after=3)
     assert [event.position for event in found] == [7, 9, 12]
