@@ -21,7 +21,7 @@ from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
 from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
 from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
-from kaipiao.clock import Clock, FunctionClock, SystemClock, year_of
+from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
 from kaipiao.errors import KaipiaoError, SettingsFault
 from kaipiao.invoice.model import Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of
@@ -288,11 +288,14 @@ class Platform:
         if not self._issuing:
             return Readiness(("not_running",))
         reasons = []
-        year = year_of(self.clock.now())
+        now = self.clock.now()
         for taxpayer in self.settings.taxpayer:
-            counts = await self.ledger.number_counts(taxpayer.tax_number, taxpayer.channels[0], year)
+            place = (taxpayer.tax_number, taxpayer.channels[0])
+            counts = await self.ledger.number_counts(*place, year_of(now))
             if counts.free + counts.leased == 0:
                 reasons.append(f"numbers:{taxpayer.tax_number}")
+            if (await self.ledger.quota(*place, month_of(now))).left <= 0:
+                reasons.append(f"quota:{taxpayer.tax_number}")
             if self._supply.refuse_reason(taxpayer.tax_number):
                 reasons.append(f"standing:{taxpayer.tax_number}")
         if self.node.issuer.stopping:

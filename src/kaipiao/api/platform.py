@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kaipiao import __version__
-from kaipiao.access.tokens import Caller, Permission
+from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.openapi import problems
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
@@ -92,9 +92,12 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[EventView]:
     services = services_of(request)
-    mine = set(taxpayers_for(caller, services, None))
-    trail = await services.ledger.events(after=after, limit=limit)
-    return [event_view(event) for event in trail if event.taxpayer is None or event.taxpayer in mine]
+    if caller.may_act_for(ANY):
+        return [event_view(event) for event in await services.ledger.events(after=after, limit=limit)]
+    trail = []
+    for taxpayer in taxpayers_for(caller, services, None):
+        trail += await services.ledger.events(taxpayer=taxpayer, after=after, limit=limit)
+    return [event_view(event) for event in sorted(trail, key=lambda event: event.position)[:limit]]
 
 
 @router.get("/v1/audit", response_model=AuditView, responses=PROBLEMS, summary="核验事件链 / Verify the chained trail")

@@ -30,6 +30,7 @@ MEDIA_TYPE = "text/event-stream"
 RETRY = b"retry: 2000\n"  # milliseconds until a client connects again
 HEARTBEAT = b": \n\n"
 HEARTBEAT_SECONDS = 10.0
+GLANCE_SECONDS = 0.3  # so long nothing new: who did not ask for a stream has it all
 READ_SECONDS = 60.0  # real time that a listener may leave events unread
 LARGEST_POSITION = 2**63 - 1
 PARAMETER = {
@@ -66,12 +67,17 @@ async def stream(
         int | None, Query(ge=0, le=LARGEST_POSITION, description="缺省从现在起 / default: from now")
     ] = None,
 ) -> Response:
-    """`id` is the event's position. A client that connects again with `Last-Event-ID` misses nothing and gets none twice."""
+    """`id` is the event's position. A client that connects again with `Last-Event-ID` misses nothing and gets none twice.
+
+    It stays open for whoever asks for `Accept: text/event-stream` (a browser's EventSource does); anybody else gets what
+    is there, and its end."""
     services = services_of(request)
     mine = taxpayers_for(caller, services, taxpayer)
     wanted = Wanted(mine, platform=taxpayer is None, order=order)
     feed: Feed = request.app.state.feed
-    return _Stream(feed, wanted, _last_seen(request, after), once=bool(request.scope.get("kaipiao.head")))
+    stays = MEDIA_TYPE in request.headers.get("accept", "")
+    head = bool(request.scope.get("kaipiao.head"))
+    return _Stream(feed, wanted, _last_seen(request, after), once=head, stays=stays)
 
 
 def _last_seen(request: Request, after: int | None) -> int | None:
@@ -89,13 +95,14 @@ def _last_seen(request: Request, after: int | None) -> int | None:
 class _Stream(Response):
     media_type = MEDIA_TYPE
 
-    def __init__(self, feed: Feed, wanted: Wanted, after: int | None, *, once: bool) -> None:
+    def __init__(self, feed: Feed, wanted: Wanted, after: int | None, *, once: bool, stays: bool) -> None:
         super().__init__(media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._feed = feed
         self._wanted = wanted
         self._after = after
         self._once = once  # a HEAD: the head is all
+        self._stays = stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._feed.place():
@@ -123,8 +130,11 @@ class _Stream(Response):
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         place = await self._feed.begin(self._after)
         yield RETRY + b"id: %d\n\n" % place  # lost before the first event, a listener goes on from here
-        async with aclosing(self._feed.listen(self._wanted, place, HEARTBEAT_SECONDS)) as pages:
+        patience = HEARTBEAT_SECONDS if self._stays else GLANCE_SECONDS
+        async with aclosing(self._feed.listen(self._wanted, place, patience)) as pages:
             async for page in pages:
+                if not page and not self._stays:
+                    return
                 yield b"".join(map(_told, page)) or HEARTBEAT
 
 

@@ -28,6 +28,7 @@ STATES = {
 REASONS = {
     "not_running": ("（服务未运行）", "(the server is not running)"),
     "numbers": ("（尚无号码）", "(no numbers yet)"),
+    "quota": ("（尚无额度）", "(no quota yet)"),
     "standing": ("（纳税人状态不允许）", "(the taxpayer's standing forbids it)"),
     "stopping": ("（正在停止）", "(stopping)"),
 }

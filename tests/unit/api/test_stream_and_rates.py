@@ -31,7 +31,7 @@ class Listener:
     """A client of the stream. `blocks`: what came, cut at the empty lines."""
 
     def __init__(self, app: FastAPI, query: str = "", last: str | None = None, role: str = "auditor") -> None:
-        headers = [(b"authorization", f"Bearer {token(role)}".encode())]
+        headers = [(b"authorization", f"Bearer {token(role)}".encode()), (b"accept", b"text/event-stream")]
         if last is not None:
             headers.append((b"last-event-id", last.encode()))
         self.scope = {
@@ -268,5 +268,27 @@ def test_a_batch_over_the_rate_is_read_more_slowly_and_not_refused() -> None:
         answer = await call(app, "POST", "/v1/invoices:batch", token=token(), body=body, headers=headers)
         assert [json.loads(line)["status"] for line in answer.body.splitlines()] == [201] * 60
         assert asyncio.get_running_loop().time() - began > 0.4
+
+    told(story)
+
+
+def test_whoever_does_not_ask_for_a_stream_gets_what_is_there_and_its_end() -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        await post(app, sale())
+        answer = await asyncio.wait_for(call(app, "GET", "/v1/events/stream?after=0", token=token()), 5)
+        assert answer.status == 200
+        assert b"event: issued" in answer.body
+
+    told(story)
+
+
+def test_events_of_one_taxpayer_are_paged_past_those_of_others() -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        for _ in range(5):
+            await p.ledger.append_events([EventDraft("other", p.clock.now(), "91110108MA01EXMP2X")])
+        await post(app, sale())
+        mine = token("auditor", (SELLER,))
+        (event,) = (await call(app, "GET", "/v1/events?limit=1", token=mine)).json()
+        assert event["taxpayer"] == SELLER
 
     told(story)
