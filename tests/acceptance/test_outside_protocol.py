@@ -92,12 +92,12 @@ def test_clients_that_leave_half_way_leave_no_trace(bench: Bench) -> None:
     assert log.read_text(encoding="utf-8").count('"defect"') == before
 
 
-def test_a_thousand_forged_tokens_are_refused_and_the_server_goes_on(bench: Bench) -> None:
+def test_many_forged_tokens_are_refused_and_the_server_goes_on(bench: Bench) -> None:
     forged = b"GET /v1/invoices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer eyJhbGciOiJub25lIn0.e30.\r\n"
     place = urlsplit(bench.url())
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
         stream = connection.makefile("rb")
-        for _ in range(1000):
+        for _ in range(40):
             connection.sendall(forged + b"\r\n")
             assert stream.readline().startswith(b"HTTP/1.1 401")
             length = 0
