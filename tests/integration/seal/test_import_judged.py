@@ -11,7 +11,7 @@ from kaipiao.seal.importing.judging import Environment, Judgement, judge
 from kaipiao.seal.importing.reading import read_material
 from key_material import OpenSsl, openssl_in
 
-NOW = datetime.now(UTC) + timedelta(minutes=5)  # the certificates are made after this line
+NOW = datetime.now(UTC) + timedelta(hours=2)  # the certificates are made after this line
 
 
 @pytest.fixture(scope="module")
