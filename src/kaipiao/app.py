@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -311,7 +310,7 @@ class Platform:
             await sign_heads(self.ledger, self._audit_sealer, self._workers, self.clock)
         except KaipiaoError as error:
             log.error("heads not signed", extra={"code": error.code})
-        return timedelta(seconds=self._policy.head_seconds).total_seconds()
+        return self._policy.head_seconds
 
     def _seal_keys(self) -> set[str]:
         return {taxpayer.seal for taxpayer in self.settings.taxpayer}
