@@ -1,4 +1,4 @@
-"""The figures of `make bench`, each a ratio within one run."""
+"""The rows of the embedded platform: beside its own parts, beside the conventional way, accepting, uploading, bureau away."""
 
 from __future__ import annotations
 
@@ -6,9 +6,71 @@ import statistics
 import time
 from typing import Any
 
+from registry import Row, Run, say
 from stand import Stand, conventional, cpu_seconds, load, start_load
 
 SETTLE_SECONDS = 60.0
+
+
+def cpu_over_parts(run: Run) -> float:
+    parts = run.parts()
+    whole = _whole(run)
+    say(f"  {'platform':12} {whole['cpu_us']:8.1f} µs CPU per invoice, issued and confirmed")
+    return float(whole["cpu_us"]) / sum(parts.values())
+
+
+def over_conventional(run: Run) -> float:
+    pypi = conventional_rate(run.stand(), _seconds(run), ours=False)
+    _say_load("conventional", pypi)
+    return float(_whole(run)["per_second"] / pypi["per_second"])
+
+
+def over_conventional_same_sm2(run: Run) -> float:
+    same = conventional_rate(run.stand(), _seconds(run), ours=True)
+    _say_load("… our SM2", same)
+    return float(_whole(run)["per_second"] / same["per_second"])
+
+
+def uploader_share(run: Run) -> float:
+    alone, beside = uploader_rates(run.stand(), 600 if run.quick else 5000)
+    say(f"  uploader     {alone:.0f}/s alone, {beside:.0f}/s while ingest saturates")
+    return beside / alone
+
+
+def hanging_over_up(run: Run) -> float:
+    half = _whole(run)["per_second"] / 2
+    stand = run.stand()
+    ratio, up, hanging = p99_hanging_over_up(stand, half, _seconds(run), 1 if run.quick else 5)
+    say(f"  p99 ms at {half:.0f}/s: bureau up {up}, hanging {hanging}")
+    stand.bench.wait_settled(1 if run.quick else SETTLE_SECONDS)
+    return ratio
+
+
+def async_over_sync(run: Run) -> float:
+    later = accepted_later(run.stand(), _seconds(run))
+    _say_load("… async", later)
+    return float(later["per_second"] / _whole(run)["per_second"])
+
+
+def _seconds(run: Run) -> float:
+    return 2.5 if run.quick else 15.0
+
+
+def _whole(run: Run) -> dict[str, Any]:
+    return run.once("saturated", lambda: _saturated(run))
+
+
+def _saturated(run: Run) -> dict[str, Any]:
+    found = saturated(run.stand(), _seconds(run))
+    _say_load("platform", found)
+    return found
+
+
+def _say_load(name: str, report: dict[str, Any]) -> None:
+    say(
+        f"  {name:12} {report['per_second']:8.1f} issued a second, p50 {report['p50']} ms, p99 {report['p99']} ms; "
+        f"the generator took {report['generator_us']} µs CPU each"
+    )
 
 
 def saturated(stand: Stand, seconds: float) -> dict[str, Any]:
@@ -82,3 +144,14 @@ def p99_hanging_over_up(
         hanging.append(stand.load(f"hang{turn}", rate=rate, seconds=seconds)["p99"])
         stand.bench.set_faults([])
     return statistics.median(hanging) / statistics.median(up), up, hanging
+
+
+# What accepting leaves behind takes long to be numbered: it comes last.
+ROWS = (
+    Row("cpu_over_parts_sqlite", "≤ 1.8", cpu_over_parts),
+    Row("over_conventional", "≥ 15", over_conventional),
+    Row("over_conventional_same_sm2", "", over_conventional_same_sm2),
+    Row("uploader_share", "≥ 0.4", uploader_share),
+    Row("hanging_over_up_p99", "≤ 1.2", hanging_over_up),
+    Row("async_over_sync", "≥ 2.5", async_over_sync),
+)
