@@ -24,6 +24,7 @@ ACCEPTED = "tests/unit/issuing/test_accepted_orders.py::"
 IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 CONTRACT = "tests/contract/ledger/"
+REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
 
 
 @dataclass(frozen=True)
@@ -346,6 +347,13 @@ MUTANTS = [
         '            "numberer": Loop("numberer", self._number, clock),\n',
         "",
         (ACCEPTED + "test_a_node_numbers_what_was_accepted_before_it_started",),
+    ),
+    Mutant(
+        "a change of the key-encryption key that was cut off keeps the server from starting",
+        "access/keys.py",
+        "    following = next_kek(file)",
+        "    following = None",
+        (REWRAP + "test_the_server_starts_after_a_rewrap_that_was_killed_at_any_step",),
     ),
 ]
 

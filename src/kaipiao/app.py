@@ -21,7 +21,7 @@ from kaipiao.authority.channel import Channel
 from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
 from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
 from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
-from kaipiao.errors import KaipiaoError, SettingsFault
+from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of
 from kaipiao.issuing.cover import Cover, cover_of
@@ -316,7 +316,12 @@ class Platform:
         return {taxpayer.seal for taxpayer in self.settings.taxpayer}
 
     def _public(self, key_id: str) -> Sm2PublicKey:
-        return Sm2PublicKey.from_spki_der(self._keys.public(key_id))
+        try:
+            public = self._keys.public(key_id)
+        except WrongKek:  # the key-encryption key was changed while we run
+            self._keys = key_store(self.directory, self.settings)
+            public = self._keys.public(key_id)
+        return Sm2PublicKey.from_spki_der(public)
 
     def _path(self, name: str) -> Path:
         return self.directory / name

@@ -14,7 +14,7 @@ from kaipiao.access.revocations import Revoked
 from kaipiao.access.tokens import Tokens
 from kaipiao.access.watched import Watched
 from kaipiao.errors import SealFault
-from kaipiao.seal.kek import load_or_create_kek
+from kaipiao.seal.kek import load_or_create_kek, next_kek
 from kaipiao.seal.keystore import P256, KeyStore
 from kaipiao.settings import Settings
 
@@ -24,9 +24,10 @@ Ring = Mapping[str, EllipticCurvePublicKey]
 
 
 def key_store(directory: Path, settings: Settings) -> KeyStore:
-    """The key store of a data directory."""
-    kek = load_or_create_kek(directory / settings.keys.kek_file)
-    return KeyStore(directory / settings.keys.directory, kek)
+    """The key store of a data directory, also while its key-encryption key is being changed, or that was cut off."""
+    file = directory / settings.keys.kek_file
+    following = next_kek(file)  # before the present one: else a change could end between the two looks
+    return KeyStore(directory / settings.keys.directory, load_or_create_kek(file), previous_kek=following)
 
 
 def tokens_of(directory: Path, settings: Settings) -> Tokens:

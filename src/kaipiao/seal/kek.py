@@ -32,6 +32,21 @@ def load_or_create_kek(path: Path) -> bytes:
         return _created(path)
 
 
+def next_kek(path: Path) -> bytes | None:
+    """The KEK that a change of it keeps beside `path` until every key is under it (see `importing.rotation`); None when
+    there is no such change, or it has ended. Raises `KekRefused`."""
+    following = beside(path)
+    try:
+        return _parsed(following, _read(following, private=True))
+    except FileNotFoundError:
+        return None
+
+
+def beside(path: Path) -> Path:
+    """Where `next_kek` looks."""
+    return path.with_name(f"{path.name}.next")
+
+
 def _credential() -> Path | None:
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     path = Path(directory) / CREDENTIAL if directory else None

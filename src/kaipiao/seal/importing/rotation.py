@@ -1,7 +1,8 @@
 """Changes the key-encryption key of a store while others read and seal, so that no crash leaves a key that nothing opens.
 
 The new KEK is durable beside the old one (`<file>.next`) before a key is put under it, and takes the old one's place when
-every key is. A run that was cut off is finished by running it again.
+every key is. Whoever opens the store meanwhile, or after a run that was cut off, does so with both (`access.keys`). Such a run
+is finished by running it again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from kaipiao.language import Text
 from kaipiao.seal import durable
 from kaipiao.seal.envelope import KEY_SIZE
 from kaipiao.seal.importing.exclusive import exclusive
-from kaipiao.seal.kek import CREDENTIAL, load_or_create_kek
+from kaipiao.seal.kek import CREDENTIAL, beside, load_or_create_kek, next_kek
 from kaipiao.seal.keystore import KeyStore
 
 
@@ -27,25 +28,24 @@ def rotate(directory: Path, kek_file: Path) -> int:
 
 
 def _rotated(directory: Path, kek_file: Path) -> int:
-    following = kek_file.with_name(f"{kek_file.name}.next")
     old = load_or_create_kek(kek_file)
-    new = _next(following, old)
+    new = _next(kek_file, old)
     store = KeyStore(directory, old, previous_kek=new)
     store.rewrap(new)
     count = len(store.list())
     durable.replace(kek_file, new.hex().encode("ascii") + b"\n")
-    following.unlink(missing_ok=True)
+    beside(kek_file).unlink(missing_ok=True)
     return count
 
 
-def _next(path: Path, old: bytes) -> bytes:
+def _next(kek_file: Path, old: bytes) -> bytes:
     """The KEK of a run that was cut off, or a new one, durable."""
-    if not path.exists():
-        durable.create(path, secrets.token_bytes(KEY_SIZE).hex().encode("ascii") + b"\n")
-    new = load_or_create_kek(path)
-    if new == old:  # cut off after the old one was replaced: that run is as good as finished, this is another
-        path.unlink()
-        return _next(path, old)
+    left = next_kek(kek_file)
+    if left is not None and left != old:
+        return left
+    beside(kek_file).unlink(missing_ok=True)  # cut off when the old one was replaced: that run is as good as finished
+    new = secrets.token_bytes(KEY_SIZE)
+    durable.create(beside(kek_file), new.hex().encode("ascii") + b"\n")
     return new
 
 
