@@ -99,7 +99,7 @@ def _settings(directory: Path, *, optional: bool) -> Settings | None:
 
 def _read(files: list[Path], password_file: Path | None) -> list[tuple[str, Found]]:
     """(file, found) of everything. A password is asked for once, and only when a file needs one."""
-    from kaipiao.seal.importing.faults import PasswordNeeded
+    from kaipiao.errors import PasswordNeeded
     from kaipiao.seal.importing.limits import LIMITS
     from kaipiao.seal.importing.reading import read_material
 
@@ -147,7 +147,7 @@ def _rehearse(
 ) -> None:
     """Says what would happen. Opens nothing, makes no directory, needs no key-encryption key."""
     from kaipiao.cli import key_report
-    from kaipiao.seal.importing.faults import KeyUnsuitable
+    from kaipiao.errors import KeyUnsuitable
     from kaipiao.seal.importing.placing import entries, plan
 
     there = entries(directory / settings.keys.directory) if settings is not None else []

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kaipiao.errors import SealFault
-from kaipiao.seal.importing.faults import MaterialUnreadable, PasswordNeeded, PasswordWrong
+from kaipiao.errors import MaterialUnreadable, PasswordNeeded, PasswordWrong, SealFault
 from kaipiao.seal.importing.found import Found
 from kaipiao.seal.importing.reading import read_material
 from kaipiao.seal.sm2 import Sm2PrivateKey

@@ -15,11 +15,20 @@ from typer.testing import CliRunner
 
 from kaipiao.cli.main import app
 from kaipiao.cli.setup import set_up
-from kaipiao.errors import KaipiaoError, KekRefused, KeyStoreUnusable, SealFault, WrongKek
+from kaipiao.errors import (
+    KaipiaoError,
+    KekRefused,
+    KeyAlreadyThere,
+    KeyStoreUnusable,
+    KeyUnsuitable,
+    PasswordNeeded,
+    PasswordWrong,
+    SealFault,
+    WrongKek,
+)
 from kaipiao.seal import durable
 from kaipiao.seal.importing import rotation
 from kaipiao.seal.importing.exclusive import exclusive
-from kaipiao.seal.importing.faults import KeyAlreadyThere, KeyUnsuitable, PasswordNeeded, PasswordWrong
 from kaipiao.seal.kek import load_or_create_kek
 from kaipiao.seal.keystore import KeyStore
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2PublicKey

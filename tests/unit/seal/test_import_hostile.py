@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kaipiao.errors import KaipiaoError, TooLarge
+from kaipiao.errors import KaipiaoError, MaterialUnreadable, PasswordNeeded, PasswordWrong, TooLarge
 from kaipiao.seal import certificates, keyformat
 from kaipiao.seal.importing import der
-from kaipiao.seal.importing.faults import MaterialUnreadable, PasswordNeeded, PasswordWrong
 from kaipiao.seal.importing.limits import LIMITS
 from kaipiao.seal.importing.reading import read_material
 from kaipiao.seal.sm2 import Sm2PrivateKey

@@ -7,8 +7,9 @@ import warnings
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from kaipiao.errors import MaterialUnreadable
 from kaipiao.seal.importing import der, keys
-from kaipiao.seal.importing.faults import MaterialUnreadable, unreadable
+from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.found import Found
 from kaipiao.seal.importing.limits import LIMITS
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaipiao.seal.importing.faults import MaterialUnreadable, unreadable
+from kaipiao.errors import MaterialUnreadable
+from kaipiao.language import Text
 from kaipiao.seal.importing.limits import LIMITS
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE, SET, IA5 = 0x02, 0x03, 0x04, 0x05, 0x06, 0x30, 0x31, 0x16
@@ -107,6 +108,11 @@ def written(tag: int, *parts: bytes) -> bytes:
 
 def broken() -> MaterialUnreadable:
     return unreadable("DER 编码有误或被截断", "its DER is broken or cut off")
+
+
+def unreadable(zh: str, en: str) -> MaterialUnreadable:
+    """Any other reason, without the full stop. It never shows a password or a part of a key."""
+    return MaterialUnreadable(Text(f"{zh}。", f"{en}."))
 
 
 def _read(data: bytes, start: int, depth: int) -> tuple[Node, int]:

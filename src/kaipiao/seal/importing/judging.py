@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from kaipiao.seal.importing import remarks
 from kaipiao.seal.importing.chain import Chain, chain_of, is_authority
 from kaipiao.seal.importing.found import P256, SM2, Found
 from kaipiao.seal.importing.limits import LIMITS
@@ -49,9 +48,9 @@ def _judged(one: Found, pool: Sequence[Found], at: datetime, environment: Enviro
     if one.kind == "certificate":
         return _certificate(one, pool, at, environment)
     if one.kind == "seal":
-        return Judgement(one, ("verification",), (remarks.SEAL_ONLY,), None, None)
+        return Judgement(one, ("verification",), (said("seal-without-key"),), None, None)
     good: tuple[Use, ...] = ("verification",) if one.curve in (SM2, P256) else ()
-    return Judgement(one, good, (*_unusable(one), remarks.PUBLIC_ONLY), None, None)
+    return Judgement(one, good, (*_unusable(one), said("public-only")), None, None)
 
 
 def _key(key: Found, pool: Sequence[Found], at: datetime, environment: Environment) -> Judgement:
@@ -73,10 +72,10 @@ def _alone(key: Found, pool: Sequence[Found]) -> Judgement:
     ends = [o for o in pool if o.certificate is not None and not is_authority(o.certificate)]
     stranger = any(one.public_key not in keys for one in ends)
     if key.curve == P256:
-        return Judgement(key, ("token",), (remarks.OTHER_KEY,) if stranger else (), None, None)
+        return Judgement(key, ("token",), (said("no-matching-certificate"),) if stranger else (), None, None)
     if stranger:
-        return Judgement(key, ("audit",), (remarks.OTHER_KEY,), None, None)
-    return Judgement(key, ("seal", "audit"), (remarks.NO_CERTIFICATE,), None, None)
+        return Judgement(key, ("audit",), (said("no-matching-certificate"),), None, None)
+    return Judgement(key, ("seal", "audit"), (said("no-certificate"),), None, None)
 
 
 def _uses(key: Found, leaf: Found, sound: bool) -> tuple[Use, ...]:
@@ -93,7 +92,7 @@ def _certificate(one: Found, pool: Sequence[Found], at: datetime, environment: E
     key = next((k for k in pool if k.kind == "private-key" and k.public_key and k.public_key == one.public_key), None)
     about = _about(one, chain, at, environment)
     if key is None:
-        about = (*about, remarks.NO_KEY)
+        about = (*about, said("no-private-key"))
     stops = {"expired", "not-yet-valid", "weak-signature", "weak-key", "chain-broken", "signed-without-id"}
     usable: tuple[Use, ...] = () if stops & {remark.word for remark in about} else ("verification",)
     return Judgement(one, usable, about, key, chain)
@@ -130,16 +129,16 @@ def _about(one: Found, chain: Chain, at: datetime, environment: Environment) -> 
 def _dates(certificate: x509.Certificate, at: datetime) -> list[Remark]:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if at > end:
-        return [said(remarks.EXPIRED, end=f"{end:%Y-%m-%d}")]
+        return [said("expired", end=f"{end:%Y-%m-%d}")]
     found = []
     if at < begin:
-        found.append(said(remarks.NOT_YET, begin=f"{begin:%Y-%m-%d}"))
+        found.append(said("not-yet-valid", begin=f"{begin:%Y-%m-%d}"))
     if end - at < timedelta(hours=LIMITS.warn_hours):
-        found.append(said(remarks.SOON, hours=LIMITS.warn_hours))
+        found.append(said("expires-soon", hours=LIMITS.warn_hours))
     days = (end - begin).days
     if days > LIMITS.rotate_days and not is_authority(certificate):
         by = begin + timedelta(days=LIMITS.rotate_days + LIMITS.rotate_jitter_days)
-        found.append(said(remarks.TOO_LONG, days=days, most=LIMITS.rotate_days, rotate=f"{by:%Y-%m-%d}"))
+        found.append(said("outlives-rotation", days=days, most=LIMITS.rotate_days, rotate=f"{by:%Y-%m-%d}"))
     return found
 
 
@@ -150,17 +149,17 @@ def _strength(one: Found, certificate: x509.Certificate) -> list[Remark]:
     except UnsupportedAlgorithm:
         digest = None  # SM2 with SM3 among them: our own verification takes it or does not
     if digest is not None and digest.name in _WEAK_DIGESTS and certificate.subject != certificate.issuer:
-        found.append(said(remarks.WEAK, name=digest.name.upper()))
+        found.append(said("weak-signature", name=digest.name.upper()))
     return found + _short(one)
 
 
 def _usage(one: Found, certificate: x509.Certificate) -> list[Remark]:
     if is_authority(certificate):
-        return [remarks.AUTHORITY]
+        return [said("authority")]
     usages = key_usages(certificate)
     if usages and not {"digital_signature", "content_commitment"} & set(usages):
-        return [remarks.USAGE]
-    return [remarks.EXTENDED_USAGE] if one.curve == P256 and not _is_client(certificate) else []
+        return [said("key-usage")]
+    return [said("extended-key-usage")] if one.curve == P256 and not _is_client(certificate) else []
 
 
 def _chained(chain: Chain, at: datetime) -> list[Remark]:
@@ -168,39 +167,35 @@ def _chained(chain: Chain, at: datetime) -> list[Remark]:
     issuer = name_of(last.issuer) if last is not None else ""
     found = []
     if chain.broken:
-        found.append(said(remarks.CHAIN_WITHOUT_ID if chain.without_id else remarks.CHAIN_BROKEN, issuer=issuer))
+        found.append(said("signed-without-id" if chain.without_id else "chain-broken", issuer=issuer))
     elif chain.authorities > LIMITS.chain_most:
-        found.append(said(remarks.CHAIN_TOO_DEEP, most=LIMITS.chain_most))
+        found.append(said("chain-too-deep", most=LIMITS.chain_most))
     elif not chain.complete:
-        found.append(said(remarks.CHAIN_OPEN, issuer=issuer))
+        found.append(said("chain-incomplete", issuer=issuer))
     if LIMITS.chain_warn <= chain.authorities <= LIMITS.chain_most:
-        found.append(said(remarks.CHAIN_DEEP, count=chain.authorities))
+        found.append(said("chain-deep", count=chain.authorities))
     dated = [link for link in chain.links[1:] if not _is_valid(link, at)]
-    return found + [said(remarks.CHAIN_DATED, name=name_of(o.certificate.subject)) for o in dated if o.certificate]
+    return found + [said("chain-not-valid", name=name_of(o.certificate.subject)) for o in dated if o.certificate]
 
 
 def _origin(chain: Chain, environment: Environment) -> list[Remark]:
     issuers = [link.certificate.issuer for link in chain.links if link.certificate is not None]
     test = any(_TEST_WORDS.search(name_of(issuer)) for issuer in issuers)
     if environment == "production":
-        return [remarks.TEST_IN_PRODUCTION] if test else []
-    return [] if test else [remarks.REAL_IN_TEST]
+        return [said("test-authority")] if test else []
+    return [] if test else [said("real-in-test")]
 
 
 def _unusable(one: Found) -> tuple[Remark, ...]:
     """Why this key cannot be used here, whatever its certificate says."""
     if one.curve is not None:
-        return () if one.curve in (SM2, P256) else (said(remarks.CURVE, name=one.curve),)
-    return (said(remarks.ALGORITHM, name=one.algorithm), *_short(one))
+        return () if one.curve in (SM2, P256) else (said("wrong-curve", name=one.curve),)
+    return (said("wrong-algorithm", name=one.algorithm), *_short(one))
 
 
 def _short(one: Found) -> list[Remark]:
     kind, _, bits = one.algorithm.partition("-")
-    return (
-        [said(remarks.RSA_SHORT, name=one.algorithm)]
-        if kind == "RSA" and bits.isdigit() and int(bits) < _RSA_LEAST
-        else []
-    )
+    return [said("weak-key", name=one.algorithm)] if kind == "RSA" and bits.isdigit() and int(bits) < _RSA_LEAST else []
 
 
 def _is_client(certificate: x509.Certificate) -> bool:

@@ -6,10 +6,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kaipiao.errors import SealFault, Sm2Missing
+from kaipiao.errors import MaterialUnreadable, SealFault, Sm2Missing
 from kaipiao.seal import keyformat
 from kaipiao.seal.importing import der
-from kaipiao.seal.importing.faults import MaterialUnreadable, unreadable
+from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.found import P256, SM2, Found, Secret
 from kaipiao.seal.sm2 import Sm2PrivateKey
 

@@ -9,9 +9,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization import pkcs12 as library
 
+from kaipiao.errors import MaterialUnreadable, PasswordNeeded, PasswordWrong
 from kaipiao.seal.importing import der, keys, unlocking
 from kaipiao.seal.importing.certificates import certificate
-from kaipiao.seal.importing.faults import MaterialUnreadable, PasswordNeeded, PasswordWrong, unreadable
+from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.found import Found
 from kaipiao.seal.importing.limits import LIMITS
 from kaipiao.seal.importing.unlocking import Unlocker

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaipiao.errors import KeyFileDamaged, KeyStoreUnusable
+from kaipiao.errors import KeyAlreadyThere, KeyFileDamaged, KeyStoreUnusable, KeyUnsuitable
 from kaipiao.language import Text
 from kaipiao.seal.importing.chain import Chain
-from kaipiao.seal.importing.faults import KeyAlreadyThere, KeyUnsuitable
 from kaipiao.seal.importing.found import P256, SM2, Secret
 from kaipiao.seal.importing.judging import Judgement, Use
 from kaipiao.seal.keyfile import KeyEntry, KeyFile

@@ -7,10 +7,10 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from kaipiao.errors import TooLarge
+from kaipiao.errors import MaterialUnreadable, PasswordNeeded, PasswordWrong, TooLarge
 from kaipiao.language import Text
 from kaipiao.seal.importing import certificates, der, keys, pkcs12
-from kaipiao.seal.importing.faults import MaterialUnreadable, PasswordNeeded, PasswordWrong, unreadable
+from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.found import Found
 from kaipiao.seal.importing.limits import LIMITS
 from kaipiao.seal.importing.unlocking import Unlocker

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from kaipiao.errors import PasswordNeeded, PasswordWrong
 from kaipiao.seal.importing import der
-from kaipiao.seal.importing.faults import PasswordNeeded, PasswordWrong, unreadable
+from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.limits import LIMITS
 
 PBES2, PBKDF2, SCRYPT = "1.2.840.113549.1.5.13", "1.2.840.113549.1.5.12", "1.3.6.1.4.1.11591.4.11"
