@@ -26,13 +26,22 @@ _KEY = rf"^[^\s{_INVISIBLE}](?:[^{_INVISIBLE}]*[^\s{_INVISIBLE}])?$"
 
 _DIGITS = r"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,13})?"
 _LARGEST = 10**16 - 1
+_FINEST = "0.0000000000001"  # 13 digits after the point
+_MAGNITUDES = range(-13, 16)  # powers of ten of the first digit: what lies outside is never written out
 _is_plain = re.compile(_DIGITS).fullmatch
 
 
+def _written_out(value: object) -> str:
+    """The digits of a text as they stand; those of a JSON number with its exponent carried out (1e2 is 100)."""
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_zero() or value.adjusted() in _MAGNITUDES else "over"
+    return value if isinstance(value, str) else "none"
+
+
 def _decimal(value: object) -> Decimal:
-    """Digits as they were written: at most 16 before and 13 after the point, no exponent, no negative zero."""
+    """Digits as they were written: at most 16 before and 13 after the point, no negative zero; a text has no exponent."""
     if isinstance(value, Decimal | str):
-        text = str(value)
+        text = _written_out(value)
         if _is_plain(text):
             number = Decimal(text)
             if number or text[0] != "-":
@@ -47,9 +56,9 @@ Digits = Annotated[
         {
             "anyOf": [
                 {"type": "string", "pattern": rf"^(?!-0(?:\.0+)?$){_DIGITS}$"},
-                {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST},
+                {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST, "multipleOf": float(_FINEST)},
             ],
-            "description": "至多 16 位整数、13 位小数 At most 16 digits before and 13 after the point, no exponent",
+            "description": "至多 16 位整数、13 位小数 At most 16 digits before and 13 after the point",
             "examples": ["113.00"],
         }
     ),
@@ -121,7 +130,7 @@ class InvoiceRequest(_Body):
     kind: Literal["general", "special"] = Field(description="普通发票、专用发票 General or special invoice")
     buyer: BuyerBody
     lines: list[LineBody] = Field(
-        description="明细 The lines, at most 5,000", json_schema_extra={"minItems": 1, "maxItems": 5000}
+        description="明细 The lines, at most 5,000", min_length=1, json_schema_extra={"maxItems": 5000}
     )
     tax_included: bool = Field(False, description="含税 Prices and amounts are with tax")
     remark: Lines | None = None

@@ -16,9 +16,10 @@ _REASONS: Mapping[str, Text] = {
     "missing": Text("缺少", "is missing"),
     "extra_forbidden": Text("没有这个字段", "is not a field"),
     "plain_decimal": Text(
-        "应为数字：整数最多16位、小数最多13位，不用科学记数法，不用负零",
-        "is a number of at most 16 digits before and 13 after the point, without exponent, never negative zero",
+        "应为数字：整数最多16位、小数最多13位，文本不用科学记数法，不用负零",
+        "is a number of at most 16 digits before and 13 after the point, as a text without exponent, never negative zero",
     ),
+    "too_short": Text("至少要有一项", "needs at least one"),
     "xml_name": Text("不是有效的 XML 名称", "is not a name that XML allows"),
     "red_element": Text("红字信息不能随开票请求提交", "is a red reference, which no request to issue can carry"),
     "string_type": Text("应为文本", "is a text"),
@@ -47,6 +48,12 @@ def refusal(error: ValidationError) -> FieldsRefused:
     zh = f"{first['path']} {first['zh']}" + (f"（另有 {more} 处）" if more else "")
     en = f"{first['path']} {first['en']}" + (f" (and {more} more)" if more else "")
     return FieldsRefused(Text(zh, en), fields=fields)
+
+
+def too_many(path: str, limit: int) -> FieldsRefused:
+    """The refusal of a list that is longer than any may be; its items were not looked at."""
+    reason = Text("超过 {limit} 项", "has more than {limit} items").format(limit=limit)
+    return FieldsRefused(Text(f"{path} {reason.zh}", f"{path} {reason.en}"), fields=[_field(path, reason)], limit=limit)
 
 
 def _field(path: str, reason: Text) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from kaipiao.errors import Malformed, OrderKeyMissing, TooLarge
 from kaipiao.intake.body import BuyerBody, ElementBody, InvoiceRequest, LineBody
 from kaipiao.intake.exact_json import parse
-from kaipiao.intake.refusals import refusal
+from kaipiao.intake.refusals import refusal, too_many
 from kaipiao.invoice.model import Draft, DraftLine, Element, Kind, LineNature, Party
 from kaipiao.invoice.tables import tables
 from kaipiao.language import Text
@@ -27,7 +27,7 @@ _KINDS = {str(kind): kind for kind in Kind}
 def parse_request(raw: bytes) -> Draft:
     """The draft of a request body. Nothing is judged here but the form.
 
-    Raises `Malformed` (no JSON, no object), `TooLarge` (bytes, lines, nesting), `OrderKeyMissing`, and `FieldsRefused` with
+    Raises `Malformed` (no JSON, no object), `TooLarge` (bytes, nesting), `OrderKeyMissing`, and `FieldsRefused` with
     the path of every wrong field. No error quotes a value.
     """
     if len(raw) > LARGEST_BODY:
@@ -49,11 +49,7 @@ def _first_things(body: dict[str, object]) -> None:
         raise OrderKeyMissing
     lines, limit = body.get("lines"), tables().limits.counts.lines
     if isinstance(lines, list) and len(lines) > limit:
-        raise TooLarge(
-            Text("明细超过 {limit} 行。", "More than {limit} lines.").format(limit=limit),
-            limit="lines",
-            value=limit,
-        )
+        raise too_many("lines", limit)
 
 
 def _draft(request: InvoiceRequest) -> Draft:

@@ -117,10 +117,22 @@ def test_a_number_is_taken_exactly_as_it_is_written(digits: str, quote: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("digits", "taken"), [("1E2", "100"), ("-2.55e-11", "-0.0000000000255"), ("1.50e1", "15.0"), ("0e5", "0")]
+)
+def test_the_exponent_of_a_json_number_is_carried_out(digits: str, taken: str) -> None:
+    quantity = parse_request(_with_line(f'"quantity": {digits}')).lines[0].quantity
+    assert quantity is not None
+    assert format(quantity, "f") == taken
+
+
+@pytest.mark.parametrize(
     "digits",
     [
         "1e400",
-        "1E2",
+        "1e-14",
+        "1e16",
+        "1e999999999",
+        "-0e5",
         "-0",
         "-0.00",
         "0.30000000000000004",
@@ -204,6 +216,7 @@ def test_without_an_order_key_nothing_else_is_looked_at(order: object) -> None:
         ({"kind": "red"}, ["kind"]),
         ({"kind": None}, ["kind"]),
         ({"lines": {}}, ["lines"]),
+        ({"lines": []}, ["lines"]),
         ({"lines": [5]}, ["lines[0]"]),
         ({"lines": [LINE, {**LINE, "nature": "03"}]}, ["lines[1].nature"]),
         ({"tax_included": "true"}, ["tax_included"]),
@@ -280,9 +293,10 @@ def test_a_field_that_stands_twice_is_malformed() -> None:
 
 def test_5000_lines_are_read_and_5001_are_too_many() -> None:
     assert len(parse_request(_raw(lines=[LINE] * 5000)).lines) == 5000
-    with pytest.raises(TooLarge) as caught:
-        parse_request(_raw(lines=[LINE] * 5001))
-    assert caught.value.facts == {"limit": "lines", "value": 5000}
+    with pytest.raises(FieldsRefused) as caught:
+        parse_request(_raw(lines=[{}] * 5001))
+    assert caught.value.facts["limit"] == 5000
+    assert [field["path"] for field in caught.value.facts["fields"]] == ["lines"]  # type: ignore[attr-defined]
 
 
 def test_size_and_nesting_are_bounded() -> None:
@@ -331,7 +345,7 @@ _drafts = st.builds(
     seller_tax_number=_texts,
     kind=st.sampled_from(Kind),
     buyer=st.builds(Party, name=_texts, tax_number=_some, address=_some, handler=_some, natural_person=st.booleans()),
-    lines=st.lists(_lines, max_size=3).map(tuple),
+    lines=st.lists(_lines, min_size=1, max_size=3).map(tuple),
     tax_included=st.booleans(),
     remark=_some,
     drawer=_some,
