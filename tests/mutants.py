@@ -355,6 +355,15 @@ MUTANTS = [
         "    following = None",
         (REWRAP + "test_the_server_starts_after_a_rewrap_that_was_killed_at_any_step",),
     ),
+    Mutant(
+        "the channel shows no certificate when its key is in the key store",
+        "authority/transport/p256.py",
+        "            _introduce(context, settings.identity)",
+        "            pass",
+        (
+            "tests/integration/test_channel_by_stored_key.py::test_the_channel_is_let_in_by_a_key_that_never_lies_in_the_clear",
+        ),
+    ),
 ]
 
 

@@ -20,6 +20,7 @@ from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
 from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
 from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
+from kaipiao.authority.transport.identity import stored_identity
 from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
 from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
@@ -194,6 +195,9 @@ class Platform:
         return WatchedChannel(LeqiChannel(self._leqi(name, settings), transport), self.metrics)
 
     def _tls(self, settings: ChannelSettings) -> TlsSettings:
+        if settings.stored_key is not None:
+            identity = stored_identity(self._keys, settings.stored_key)
+            return TlsSettings(self._path(settings.ca_file), identity=identity)
         return TlsSettings(
             self._path(settings.ca_file),
             self._path(settings.client_certificate) if settings.client_certificate else None,

@@ -17,6 +17,7 @@ from kaipiao.errors import SettingsFault
 from kaipiao.language import Text
 
 FILE_NAME = "kaipiao.toml"
+STORED_KEY = "key:"  # before the id of a key of the key store, where else the name of a file stands
 
 
 class Part(BaseModel):
@@ -126,7 +127,8 @@ class TimeoutSettings(Part):
 
 
 class ChannelSettings(Part):
-    """The 乐企-shaped direct channel. `device_ip`, `device_mac`: of the issuing device, required by the bureau; unset, the
+    """The 乐企-shaped direct channel. `client_certificate`, `client_key`: PEM files, or `client_key = "key:ID"` alone, which
+    takes both from the key store. `device_ip`, `device_mac`: of the issuing device, required by the bureau; unset, the
     hardware address of this machine is sent."""
 
     kind: Literal["leqi"] = "leqi"
@@ -144,6 +146,23 @@ class ChannelSettings(Part):
     send_own_seal: bool = False
     limits: ChannelLimits = ChannelLimits()
     timeouts: TimeoutSettings = TimeoutSettings()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> ChannelSettings:
+        if self.stored_key is not None and self.client_certificate is not None:
+            raise ValueError(
+                "client_certificate: a key of the key store brings its own; leave it out"
+                " / 密钥库中的密钥自带证书，不要再填 client_certificate"
+            )
+        if self.client_key is not None and self.stored_key is None and self.client_certificate is None:
+            raise ValueError("client_key: client_certificate is missing / 缺少 client_certificate")
+        return self
+
+    @property
+    def stored_key(self) -> str | None:
+        """The id in the key store that `client_key` names; None where it names a file or nothing."""
+        name = self.client_key or ""
+        return name.removeprefix(STORED_KEY) if name.startswith(STORED_KEY) else None
 
 
 class ClockSettings(Part):

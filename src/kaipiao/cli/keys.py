@@ -16,7 +16,7 @@ from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import plain, say
 from kaipiao.errors import Malformed, SettingsFault
 from kaipiao.language import Text
-from kaipiao.settings import FILE_NAME, Settings, load
+from kaipiao.settings import FILE_NAME, STORED_KEY, Settings, load
 
 if TYPE_CHECKING:
     from kaipiao.seal.importing.found import Found
@@ -212,13 +212,6 @@ def _tell_done(one: Placement, key_id: str) -> None:
     console.print(
         f"  {say('下一步：在 kaipiao.toml 中设置', 'Next: set in kaipiao.toml')}: {plain(_setting(one.purpose, key_id))}"
     )
-    if one.purpose == "tls-client":
-        console.print(
-            say(
-                "  通道目前从 PEM 文件读取私钥（client_key），还不读密钥库。",
-                "  The channel reads its private key from a PEM file (client_key), not from the key store yet.",
-            )
-        )
     console.print(say("  然后重启服务。", "  Then restart the server."))
 
 
@@ -227,7 +220,7 @@ def _setting(purpose: str, key_id: str) -> str:
     if purpose == "seal":
         return f'taxpayer.seal = "{key_id}"'
     if purpose == "tls-client":
-        return f'channel.leqi.client_certificate = "keys/{key_id}.cert.pem"'
+        return f'channel.leqi.client_key = "{STORED_KEY}{key_id}"'
     return f'keys.{purpose} = "{key_id}"'
 
 
@@ -390,7 +383,8 @@ def _certificates(held: bytes | None) -> list[Found]:
 def _used_by(settings: Settings, key_id: str) -> list[str]:
     named = {"keys.audit": settings.keys.audit, "keys.token": settings.keys.token}
     sellers = [f"taxpayer {seller.tax_number}" for seller in settings.taxpayer if seller.seal == key_id]
-    return [name for name, used in named.items() if used == key_id] + sellers
+    channels = [f"channel {name}" for name, channel in settings.channel.items() if channel.stored_key == key_id]
+    return [name for name, used in named.items() if used == key_id] + sellers + channels
 
 
 def register(app: typer.Typer) -> None:

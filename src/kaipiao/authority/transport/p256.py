@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
+from kaipiao.authority.transport.identity import ClientIdentity
 from kaipiao.authority.transport.names import as_address, belongs_to
 from kaipiao.authority.transport.profile import TlsFault
 from kaipiao.authority.transport.settings import TlsSettings
@@ -171,7 +172,9 @@ def _judge(connection: SSL.Connection, certificate: crypto.X509, error: int, dep
 def _load(context: SSL.Context, settings: TlsSettings) -> None:
     try:
         context.load_verify_locations(str(settings.ca_file))
-        if settings.client_certificate is not None:
+        if settings.identity is not None:
+            _introduce(context, settings.identity)
+        elif settings.client_certificate is not None:
             key_file = settings.client_key or settings.client_certificate
             context.use_certificate_chain_file(str(settings.client_certificate))
             context.use_privatekey(load_pem_private_key(key_file.read_bytes(), None))  # type: ignore[arg-type]
@@ -185,6 +188,15 @@ def _load(context: SSL.Context, settings: TlsSettings) -> None:
             ca_file=str(settings.ca_file),
             client_certificate=str(settings.client_certificate),
         ) from error
+
+
+def _introduce(context: SSL.Context, identity: ClientIdentity) -> None:
+    own, *above = identity.certificates
+    context.use_certificate(own)
+    for certificate in above:
+        context.add_extra_chain_cert(certificate)
+    context.use_privatekey(identity.key)
+    context.check_privatekey()
 
 
 def _words(error: SSL.Error) -> str:

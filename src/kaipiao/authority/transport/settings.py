@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from kaipiao.authority.transport.identity import ClientIdentity
+
 FLOOR = 0.5  # seconds: below this a time-out measures this machine, not the far side
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """`ca_file`: PEM, the only roots that are trusted. `client_certificate`: PEM chain, leaf first. `client_key`: PEM,
-    not encrypted; None when it is in the certificate's file. `profile` names a `TlsProfile`."""
+    not encrypted; None when it is in the certificate's file. `identity`: instead of these two, what the key store holds.
+    `profile` names a `TlsProfile`."""
 
     ca_file: Path
     client_certificate: Path | None = None
     client_key: Path | None = None
+    identity: ClientIdentity | None = None
     profile: str = "p256"
 
 
