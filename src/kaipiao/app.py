@@ -43,14 +43,14 @@ from kaipiao.ledger.port import Ledger, Taxpayer
 from kaipiao.ledger.sqlite import SqliteLedger
 from kaipiao.ledger.sqlite.files import DirectoryLock
 from kaipiao.operations import catalogue
-from kaipiao.operations.certificates import CertificateFile, Certificates
+from kaipiao.operations.certificates import OF_STORE, CertificateFile, Certificates
 from kaipiao.operations.figures import Figures
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.operations.watched_channel import WatchedChannel
 from kaipiao.operations.watched_sealing import WatchedSealer, WatchedWorkers
 from kaipiao.seal.sm2 import Sm2PublicKey
-from kaipiao.settings import ChannelSettings, Settings, TaxpayerSettings
+from kaipiao.settings import STORED_KEY, ChannelSettings, Settings, TaxpayerSettings
 
 log = logging.getLogger(__name__)
 SEALING_THREADS = 2
@@ -65,7 +65,7 @@ class Platform:
         self.settings = settings
         self._executor = ThreadPoolExecutor(SEALING_THREADS, thread_name_prefix="seal")
         self.metrics = Metrics()
-        self._workers = WatchedWorkers(Threads(self._executor))
+        self._workers = WatchedWorkers(Threads(self._executor, SEALING_THREADS))
         self.metrics.gauges[catalogue.SEAL_TASKS] = lambda: self._workers.tasks
         self.metrics.gauges[catalogue.SEAL_THREADS] = lambda: SEALING_THREADS
         self._keys = key_store(directory, settings)
@@ -276,16 +276,21 @@ class Platform:
             return not (await self._readiness()).reasons
 
         sellers = [t.tax_number for t in self.settings.taxpayer]
-        certificates = Certificates(list(self._certificate_files()))
+        certificates = Certificates(self._certificate_files)
+        certificates.seconds_left()  # what is about to expire is in the log from the start on
         return Figures(self.metrics, self.ledger, sellers, self._cover, ready, self.clock, certificates, build)
 
     def _certificate_files(self) -> Iterator[CertificateFile]:
         for name, channel in self.settings.channel.items():
             yield CertificateFile(name, "ca", self._path(channel.ca_file))
-            if channel.client_certificate:
+            if channel.stored_key is not None:
+                yield CertificateFile(name, "client", self._keys.certificates_file(channel.stored_key))
+            elif channel.client_certificate:
                 yield CertificateFile(name, "client", self._path(channel.client_certificate))
         if self.settings.server.tls_certificate:
             yield CertificateFile("server", "server", self._path(self.settings.server.tls_certificate))
+        for key_id in self._keys.certified():
+            yield CertificateFile(OF_STORE, f"{STORED_KEY}{key_id}", self._keys.certificates_file(key_id))
 
     async def _readiness(self) -> Readiness:
         if not self._issuing:

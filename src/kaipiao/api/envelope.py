@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import MutableMapping
+from random import Random
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +17,7 @@ from kaipiao.language import Text
 SOUND_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*;?", re.IGNORECASE)
 BODY_SECONDS = 30.0  # real time for a whole body; a shop's is there in milliseconds
+_chance = Random()  # noqa: S311 — seeded by the system; an id is no secret
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -56,7 +57,7 @@ def _request_id(scope: MutableMapping[str, Any]) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SOUND_ID.fullmatch(value):
             return bytes(value).decode("ascii")
-    return secrets.token_hex(8)
+    return f"{_chance.getrandbits(64):016x}"
 
 
 def _extend(message: Message, headers: list[tuple[bytes, bytes]]) -> None:

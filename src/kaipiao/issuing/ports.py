@@ -6,11 +6,14 @@ Time and sleep come through `kaipiao.clock.Clock`. So the whole of issuing can r
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar, cast
 
 T = TypeVar("T")
+LARGEST_SHARE = 8  # tasks that one thread does before the first of them is told its result
 
 
 class Workers(Protocol):
@@ -20,13 +23,63 @@ class Workers(Protocol):
 
 
 class Threads:
-    """Worker threads."""
+    """Worker threads. What is asked for in one turn of the loop is handed over in shares, one for each idle thread, and each
+    share comes back in one call: a hand-over costs more than it looks, for it takes the interpreter from another thread."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, threads: int) -> None:
         self._executor = executor
+        self._idle = threads
+        self._asked: deque[_Task] = deque()
 
     async def run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        loop = asyncio.get_running_loop()
+        task = _Task(work, loop.create_future())
+        if not self._asked:
+            loop.call_soon(self._hand_over, loop)
+        self._asked.append(task)
+        return cast(T, await task.waiting)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._idle and self._asked:
+            size = min(LARGEST_SHARE, -(-len(self._asked) // self._idle))
+            share = [self._asked.popleft() for _ in range(size)]
+            self._idle -= 1
+            self._executor.submit(self._do, share, loop)
+
+    def _do(self, share: list[_Task], loop: asyncio.AbstractEventLoop) -> None:
+        """On a worker thread."""
+        for task in share:
+            task.do()
+        loop.call_soon_threadsafe(self._came_back, share, loop)
+
+    def _came_back(self, share: list[_Task], loop: asyncio.AbstractEventLoop) -> None:
+        self._idle += 1
+        self._hand_over(loop)
+        for task in share:
+            task.deliver()
+
+
+@dataclass(slots=True)
+class _Task:
+    work: Callable[[], object]
+    waiting: asyncio.Future[object]
+    result: object = None
+    error: Exception | None = None
+
+    def do(self) -> None:
+        try:
+            self.result = self.work()
+        except Exception as error:  # of every kind: it belongs to the one who asked
+            self.error = error
+
+    def deliver(self) -> None:
+        """On the event loop. One who went away meanwhile changes nothing."""
+        if self.waiting.done():
+            return
+        if self.error is not None:
+            self.waiting.set_exception(self.error)
+        else:
+            self.waiting.set_result(self.result)
 
 
 class Inline:

@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import Random
 from typing import Protocol
 
 _BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ class IdMaker:
 
     def __init__(self, now: Callable[[], datetime], chance: Chance | None = None) -> None:
         self._now = now
-        self._chance = chance or SystemRandom()
+        self._chance = chance or Random()  # noqa: S311 — ids are unique, not secret; seeded by the system
         self._last = 0
 
     def next(self) -> int:

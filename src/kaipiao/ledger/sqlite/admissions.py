@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,23 +27,39 @@ class Admissions(Handle):
 
 def admit_together(transaction: Transaction, admissions: Sequence[Admission]) -> list[AdmitResult]:
     """Decide and store admissions of any number of callers."""
-    desk = Desk(_Facts(transaction))
+    desk = Desk(_Facts(transaction, admissions))
     results = [desk.admit(admission) for admission in admissions]
     _store(transaction, desk)
     return results
 
 
 class _Facts:
-    """What the file has, as this transaction sees it."""
+    """What the file has, as this transaction sees it. Which orders and numbers of the round are taken is looked up for all
+    at once: almost always none."""
 
-    def __init__(self, transaction: Transaction) -> None:
+    def __init__(self, transaction: Transaction, admissions: Sequence[Admission]) -> None:
         self._transaction = transaction
+        self._live: dict[tuple[str, str], int] = {}
+        self._used: set[tuple[str, str]] = set()
+        by_taxpayer: defaultdict[str, list[Admission]] = defaultdict(list)
+        for admission in admissions:
+            by_taxpayer[admission.taxpayer].append(admission)
+        for taxpayer, theirs in by_taxpayer.items():
+            self._look_up(taxpayer, theirs)
+
+    def _look_up(self, taxpayer: str, admissions: list[Admission]) -> None:
+        orders = self._transaction.array(sql.LIVE_IDS, taxpayer, [a.order for a in admissions])
+        self._live |= {(taxpayer, order): identity for order, identity in orders}
+        numbers = [a.number for a in admissions if a.number is not None]
+        if numbers:
+            used = self._transaction.array(sql.USED, taxpayer, numbers)
+            self._used |= {(taxpayer, number) for number in used}
 
     def live(self, taxpayer: str, order: str) -> InvoiceRecord | None:
-        found = self._transaction.row(sql.LIVE_ID, (taxpayer, order))
-        if found is None:
+        identity = self._live.get((taxpayer, order))
+        if identity is None:
             return None
-        row: Any = self._transaction.row(sql.INVOICE, (taxpayer, found[0]))
+        row: Any = self._transaction.row(sql.INVOICE, (taxpayer, identity))
         return rows.record_of(row)
 
     def under_way(self, record: InvoiceRecord) -> bool:
@@ -54,7 +70,7 @@ class _Facts:
         return BlockSeen(*row) if row else None
 
     def is_used(self, taxpayer: str, number: str) -> bool:
-        return self._transaction.row(sql.NUMBER_OWNER, (taxpayer, number)) is not None
+        return (taxpayer, number) in self._used
 
     def left(self, taxpayer: str, channel: str, month: str) -> int:
         row: Any = self._transaction.row(sql.ACCOUNT, (taxpayer, channel, month))
@@ -64,17 +80,16 @@ class _Facts:
 def _store(transaction: Transaction, desk: Desk) -> None:
     """Write everything that was decided. A successor's order key and predecessor may be of this very round."""
     new = desk.admitted
-    many = transaction.many
+    insert, many = transaction.insert, transaction.many
     numbered = [a for a in (*new, *desk.numbered) if a.number is not None]
-    many(sql.INSERT_ORDER, [(a.taxpayer, a.order, a.id) for a in new if a.replaces is None])
-    many(sql.INSERT_NUMBER, [(a.taxpayer, a.number, a.block, a.id) for a in numbered])
-    many(sql.INSERT_INVOICE, map(rows.invoice_row, new))
+    insert(sql.INSERT_ORDER, [(a.taxpayer, a.order, a.id) for a in new if a.replaces is None])
+    insert(sql.INSERT_NUMBER, [(a.taxpayer, a.number, a.block, a.id) for a in numbered])
+    insert(sql.INSERT_INVOICE, [rows.invoice_row(a) for a in new])
     many(sql.NUMBER_INVOICE, map(rows.numbering_row, desk.numbered))
-    sealed = [(a, a.document) for a in (*new, *desk.numbered) if a.document is not None]
-    many(sql.INSERT_DOCUMENT, [rows.document_row(a, document) for a, document in sealed])
+    insert(sql.INSERT_DOCUMENT, [rows.document_row(a, a.document) for a in numbered if a.document is not None])
     used = Counter((a.taxpayer, a.block) for a in numbered)
     many(sql.USE_NUMBERS, [(count, *key) for key, count in used.items()])
-    _store_quota(transaction, [a for a in (*new, *desk.numbered) if a.quota])
+    _store_quota(transaction, [a for a in numbered if a.quota])
     many(sql.REPLACE_ORDER, [(successor.id, live.taxpayer, live.order) for live, successor in desk.replaced])
     many(sql.REPLACE_INVOICE, [(live.taxpayer, live.id) for live, _ in desk.replaced])
     for event, invoice in desk.events:
@@ -88,5 +103,5 @@ def _store_quota(transaction: Transaction, taking: list[Admission]) -> None:
         amount = cents(a.quota)
         totals[(a.taxpayer, a.channel, a.month)] += amount
         entries.append((a.taxpayer, a.channel, a.month, a.id, amount, amount, microseconds(a.made_at)))
-    transaction.many(sql.INSERT_QUOTA_ISSUE, entries)
+    transaction.insert(sql.INSERT_QUOTA_ISSUE, entries)
     transaction.many(sql.BOOK_ISSUE, [(total, total, *place) for place, total in totals.items()])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_advance
@@ -12,30 +13,74 @@ from kaipiao.ledger.numbering import number_taken
 from kaipiao.ledger.port import Advance
 from kaipiao.ledger.rows import stored_value
 from kaipiao.ledger.sqlite import statements as sql
-from kaipiao.ledger.sqlite.transaction import Transaction
+from kaipiao.ledger.sqlite.transaction import Parameters, Transaction
+
+_Key = tuple[str, int]  # taxpayer, invoice
+_Standing = tuple[State, int, str | None, str]  # state, version, number, order
+_Change = tuple[tuple[str, ...], Parameters]  # columns, and the parameters of their `_update` but for the ids
 
 
 def advance_all(transaction: Transaction, advances: Sequence[Advance]) -> list[bool]:
     """Apply each whose version holds. Raises `Internal` for what the lifecycle forbids: then none is applied."""
-    return [_advance(transaction, advance) for advance in advances]
+    round_ = _Round(transaction, advances)
+    applied = [round_.advance(advance) for advance in advances]
+    round_.write()
+    return applied
 
 
-def _advance(transaction: Transaction, advance: Advance) -> bool:
-    key = (advance.taxpayer, advance.id)
-    found: Any = transaction.row(sql.STANDING, key)
-    if found is None or found[1] != advance.version:
-        return False
-    state, _, number, order = found
-    check_advance(State(state), number, advance)
-    if number is None and (given := advance.changes.get("number")) is not None:
-        _take_number(transaction, advance.taxpayer, str(given), advance.id)
+class _Round:
+    """Advances one after the other; those that set the same to invoices at the same version are written by one statement,
+    as nearly all of one call are."""
+
+    def __init__(self, transaction: Transaction, advances: Sequence[Advance]) -> None:
+        self._transaction = transaction
+        self._standing = _standing(transaction, advances)
+        self._changes: defaultdict[_Change, list[int]] = defaultdict(list)
+        self._changed: set[_Key] = set()
+
+    def advance(self, advance: Advance) -> bool:
+        key = (advance.taxpayer, advance.id)
+        found = self._standing.get(key)
+        if found is None or found[1] != advance.version:
+            return False
+        state, version, number, order = found
+        check_advance(state, number, advance)
+        given = advance.changes.get("number")
+        if number is None and isinstance(given, str):
+            _take_number(self._transaction, advance.taxpayer, given, advance.id)
+            number = given
+        if key in self._changed:  # changes of one invoice are written one after the other
+            self.write()
+        self._changed.add(key)
+        self._changes[_change_of(advance)].append(advance.id)
+        self._standing[key] = (advance.to, version + 1, number, order)
+        event = advance.event
+        of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
+        self._transaction.append(event, advance.id if of_order else None)
+        return True
+
+    def write(self) -> None:
+        for (columns, parameters), ids in self._changes.items():
+            self._transaction.execute(_update(columns), (*parameters, json.dumps(ids)))
+        self._changes.clear()
+        self._changed.clear()
+
+
+def _standing(transaction: Transaction, advances: Sequence[Advance]) -> dict[_Key, _Standing]:
+    ids: defaultdict[str, list[int]] = defaultdict(list)
+    for advance in advances:
+        ids[advance.taxpayer].append(advance.id)
+    found: dict[_Key, _Standing] = {}
+    for taxpayer, wanted in ids.items():
+        for identity, state, version, number, order in transaction.array(sql.STANDING, taxpayer, wanted):
+            found[(taxpayer, identity)] = (State(state), version, number, order)
+    return found
+
+
+def _change_of(advance: Advance) -> _Change:
     columns = tuple(sorted(advance.changes))
     values = [stored_value(column, advance.changes[column]) for column in columns]
-    transaction.execute(_update(columns), (str(advance.to), *values, *key, advance.version))
-    event = advance.event
-    of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
-    transaction.append(event, advance.id if of_order else None)
-    return True
+    return columns, (str(advance.to), *values, advance.taxpayer, advance.version)
 
 
 def _take_number(transaction: Transaction, taxpayer: str, number: str, invoice: int) -> None:
@@ -47,7 +92,10 @@ def _take_number(transaction: Transaction, taxpayer: str, number: str, invoice: 
 
 
 @lru_cache(256)
-def _update(columns: Iterable[str]) -> str:
+def _update(columns: tuple[str, ...]) -> str:
     """The columns are names of `ADVANCE_COLUMNS`, checked before."""
     sets = "".join(f", {column} = ?" for column in columns)
-    return f"UPDATE invoice SET state = ?, version = version + 1{sets} WHERE taxpayer = ? AND id = ? AND version = ?"  # noqa: S608
+    return f"""
+UPDATE invoice SET state = ?, version = version + 1{sets}
+WHERE taxpayer = ? AND version = ? AND id IN (SELECT value FROM json_each(?))
+"""  # noqa: S608

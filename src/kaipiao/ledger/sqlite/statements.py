@@ -140,9 +140,19 @@ VALUES (?, ?, ?, 'issue', ?, ?, ?, ?)
 
 LIVE_ID = "SELECT invoice FROM order_key WHERE taxpayer = ? AND client_order = ?"
 
+LIVE_IDS = """
+SELECT json_group_array(json_array(client_order, invoice)) FROM order_key
+WHERE taxpayer = ? AND client_order IN (SELECT value FROM json_each(?))
+"""
+
 BLOCK = "SELECT epoch, channel, first, last FROM number_block WHERE taxpayer = ? AND id = ?"
 
 NUMBER_OWNER = "SELECT invoice FROM number_entry WHERE taxpayer = ? AND number = ?"
+
+USED = """
+SELECT json_group_array(number) FROM number_entry
+WHERE taxpayer = ? AND number IN (SELECT value FROM json_each(?))
+"""
 
 USE_NUMBERS = "UPDATE number_block SET used = used + ? WHERE taxpayer = ? AND id = ?"
 
@@ -249,14 +259,23 @@ WHERE taxpayer = ? AND channel = ? AND state = 'issued' AND next_at <= ? ORDER B
 """
 
 NEXT_TO_UPLOAD = """
-SELECT id FROM invoice
-WHERE taxpayer = ? AND channel = ? AND state = 'issued' AND next_at <= ? AND alone = 0
-ORDER BY deadline, id LIMIT ?
+SELECT json_group_array(id) FROM (
+    SELECT id FROM invoice
+    WHERE taxpayer = ? AND channel = ? AND state = 'issued' AND next_at <= ? AND alone = 0
+    ORDER BY deadline, id LIMIT ?
+)
 """
 
 CLAIM = """
 UPDATE invoice SET state = 'uploading', version = version + 1, tries = tries + 1, denials = 0, late_denials = 0
-WHERE taxpayer = ? AND id = ?
+WHERE taxpayer = ? AND id IN (SELECT value FROM json_each(?))
+"""
+
+CLAIMED = f"""
+SELECT {", ".join(f"invoice.{name}" for name in rows.INVOICE_COLUMNS)},
+    xml, document.invoice, digest, seal, key_id, algorithm
+FROM invoice LEFT JOIN document ON document.taxpayer = invoice.taxpayer AND document.id = invoice.id
+WHERE invoice.taxpayer = ? AND invoice.id IN (SELECT value FROM json_each(?))
 """
 
 UPLOAD_EXISTS = "SELECT 1 FROM upload WHERE taxpayer = ? AND id = ?"
@@ -274,7 +293,10 @@ UPDATE upload SET ended_at = ?, phase = ?, bytes_sent = ?, outcome = ?, cause = 
 WHERE taxpayer = ? AND id = ?
 """
 
-END_ATTEMPT = "UPDATE attempt SET outcome = ? WHERE taxpayer = ? AND upload = ? AND invoice = ?"
+END_ATTEMPTS = """
+UPDATE attempt SET outcome = ?
+WHERE taxpayer = ? AND upload = ? AND invoice IN (SELECT value FROM json_each(?))
+"""
 
 # lint: all taxpayers: calls without an outcome are settled by the node, or by another for a node that is gone
 OPEN_UPLOADS = """
@@ -282,7 +304,7 @@ SELECT taxpayer, id, wire_id, channel, node, begun_at FROM upload
 WHERE ended_at IS NULL AND (? IS NULL OR node = ?) ORDER BY begun_at, id
 """
 
-ATTEMPTS = "SELECT invoice FROM attempt WHERE taxpayer = ? AND upload = ?"
+ATTEMPTS = "SELECT json_group_array(invoice) FROM attempt WHERE taxpayer = ? AND upload = ?"
 
 UPLOADED_INVOICES = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice
@@ -311,7 +333,10 @@ AND (
 ORDER BY deadline, id LIMIT ?2
 """
 
-STANDING = "SELECT state, version, number, client_order FROM invoice WHERE taxpayer = ? AND id = ?"
+STANDING = """
+SELECT json_group_array(json_array(id, state, version, number, client_order)) FROM invoice
+WHERE taxpayer = ? AND id IN (SELECT value FROM json_each(?))
+"""
 
 OWN_SEGMENT = "SELECT serial FROM number_segment WHERE taxpayer = ? AND first <= ? AND last >= ? LIMIT 1"
 

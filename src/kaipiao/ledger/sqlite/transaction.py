@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import lru_cache
+from itertools import chain
+from typing import Any, TypeVar
 
 from kaipiao.ledger.port import EventDraft
 from kaipiao.ledger.sqlite import statements as sql
@@ -13,6 +17,8 @@ from kaipiao.ledger.trail import ChainTip, chained, data_text, microseconds
 
 T = TypeVar("T")
 Parameters = tuple[object, ...]
+_ROWS = re.compile(r"(.*\bVALUES )(\([^()]*\))(\s*)", re.DOTALL)
+_MOST_ROWS = 64  # in one statement; a power of two, as every part of a set is, so that few statements serve all sizes
 
 
 class Transaction:
@@ -28,6 +34,23 @@ class Transaction:
 
     def many(self, statement: str, rows: Iterable[Parameters]) -> None:
         self._connection.executemany(statement, rows)
+
+    def insert(self, statement: str, rows: Sequence[Parameters]) -> None:
+        """As `many`, for an INSERT of one row. Each step of a statement lets go of the interpreter and waits to get it back,
+        so many rows go into one statement."""
+        done, size = 0, _MOST_ROWS
+        while done < len(rows):
+            while size > len(rows) - done:
+                size //= 2
+            part = rows[done : done + size]
+            self._connection.execute(_of_rows(statement, size), tuple(chain.from_iterable(part)))
+            done += size
+
+    def array(self, statement: str, taxpayer: str, wanted: Sequence[object]) -> list[Any]:
+        """What a statement gives as one JSON array for a JSON array of keys of one taxpayer, in a single step."""
+        found: Any = self.row(statement, (taxpayer, json.dumps(wanted, ensure_ascii=False)))
+        rows: list[Any] = json.loads(found[0])
+        return rows
 
     def row(self, statement: str, parameters: Parameters = ()) -> Parameters | None:
         """The first row, or None."""
@@ -50,7 +73,7 @@ class Transaction:
         with self._savepoint():
             result = work(self)
             if self._events:
-                self.many(sql.INSERT_EVENT, self._events)
+                self.insert(sql.INSERT_EVENT, self._events)
                 self._events = []
             return result
 
@@ -75,3 +98,12 @@ class Transaction:
             self._connection.execute("RELEASE operation")
         except sqlite3.Error:
             self._connection.execute("ROLLBACK")
+
+
+@lru_cache(256)
+def _of_rows(statement: str, count: int) -> str:
+    """The INSERT of so many rows."""
+    found = _ROWS.fullmatch(statement)
+    assert found is not None, statement
+    head, row, end = found.groups()
+    return f"{head}{', '.join([row] * count)}{end}"

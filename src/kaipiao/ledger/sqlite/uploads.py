@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +13,11 @@ from typing import Any
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import defect, upload_begun_event, upload_ended_event
 from kaipiao.ledger.port import Advance, InvoiceRecord, SealedDocument, Upload, UploadEnd
-from kaipiao.ledger.rows import record_of
+from kaipiao.ledger.rows import INVOICE_COLUMNS, record_of
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.advances import advance_all
 from kaipiao.ledger.sqlite.handle import Handle
-from kaipiao.ledger.sqlite.transaction import Transaction
+from kaipiao.ledger.sqlite.transaction import Parameters, Transaction
 from kaipiao.ledger.trail import instant_of, microseconds
 
 
@@ -71,14 +73,16 @@ def _begin(transaction: Transaction, claim: _Claim) -> Upload | None:
     ids = _batch(transaction, claim)
     if not ids:
         return None
-    at = microseconds(claim.now)
+    at, these = microseconds(claim.now), json.dumps(ids)
     transaction.execute(sql.INSERT_UPLOAD, (claim.taxpayer, claim.id, claim.wire_id, claim.channel, claim.node, at))
-    transaction.many(sql.INSERT_ATTEMPT, [(claim.taxpayer, claim.id, i) for i in ids])
-    transaction.many(sql.CLAIM, [(claim.taxpayer, i) for i in ids])
-    records = tuple(_record(transaction, claim.taxpayer, i) for i in ids)
+    transaction.insert(sql.INSERT_ATTEMPT, [(claim.taxpayer, claim.id, i) for i in ids])
+    transaction.execute(sql.CLAIM, (claim.taxpayer, these))
+    found = {row[0]: row for row in transaction.execute(sql.CLAIMED, (claim.taxpayer, these)).fetchall()}
+    width = len(INVOICE_COLUMNS)
+    records = tuple(record_of(found[i][:width]) for i in ids)
+    documents = tuple(_document(found[i][width:]) for i in ids)
     for record in records:
         transaction.append(upload_begun_event(record, claim.id, claim.wire_id, claim.node, claim.now), record.id)
-    documents = tuple(_document(transaction, claim.taxpayer, i) for i in ids)
     return Upload(claim.id, claim.wire_id, claim.taxpayer, claim.channel, claim.node, claim.now, records, documents)
 
 
@@ -89,17 +93,18 @@ def _batch(transaction: Transaction, claim: _Claim) -> list[int]:
     if first is None or claim.limit < 1:
         return []
     identity, alone = first
-    return [identity] if alone else [i for (i,) in transaction.execute(sql.NEXT_TO_UPLOAD, (*key, claim.limit))]
+    return [identity] if alone else _ids(transaction, sql.NEXT_TO_UPLOAD, (*key, claim.limit))
 
 
-def _record(transaction: Transaction, taxpayer: str, invoice: int) -> InvoiceRecord:
-    row: Any = transaction.row(sql.INVOICE, (taxpayer, invoice))
-    return record_of(row)
+def _ids(transaction: Transaction, statement: str, parameters: Parameters) -> list[int]:
+    """Of a statement that gives one JSON array."""
+    found: Any = transaction.row(statement, parameters)
+    ids: list[int] = json.loads(found[0])
+    return ids
 
 
-def _document(transaction: Transaction, taxpayer: str, invoice: int) -> SealedDocument | None:
-    row: Any = transaction.row(sql.DOCUMENT, (taxpayer, invoice))
-    return SealedDocument(*row) if row else None
+def _document(columns: tuple[Any, ...]) -> SealedDocument | None:
+    return None if columns[0] is None else SealedDocument(*columns)
 
 
 def _end(transaction: Transaction, end: UploadEnd, advances: Sequence[Advance]) -> list[bool]:
@@ -107,15 +112,23 @@ def _end(transaction: Transaction, end: UploadEnd, advances: Sequence[Advance]) 
     found = transaction.row(sql.UPLOAD_ENDED, key)
     if found is None:
         raise defect("没有此上传", "There is no such upload", id=end.id)
-    if end.attempts.keys() - {i for (i,) in transaction.execute(sql.ATTEMPTS, key)}:
+    if end.attempts.keys() - set(_ids(transaction, sql.ATTEMPTS, key)):
         raise defect("结果含有未上传的发票", "An outcome names an invoice that was not in the upload", id=end.id)
     if found[0] is None:
         at = microseconds(end.ended_at)
         outcome = (at, end.phase, end.bytes_sent, end.outcome, end.cause, end.submission, end.timeline)
         transaction.execute(sql.END_UPLOAD, (*outcome, *key))
-        transaction.many(sql.END_ATTEMPT, [(outcome, *key, i) for i, outcome in end.attempts.items()])
+        for what, ids in _by_outcome(end).items():
+            transaction.execute(sql.END_ATTEMPTS, (what, *key, json.dumps(ids)))
         transaction.append(upload_ended_event(end))
     return advance_all(transaction, advances)
+
+
+def _by_outcome(end: UploadEnd) -> dict[str, list[int]]:
+    ids: defaultdict[str, list[int]] = defaultdict(list)
+    for invoice, outcome in end.attempts.items():
+        ids[outcome].append(invoice)
+    return ids
 
 
 def _open_uploads(connection: sqlite3.Connection, node: str | None) -> list[Upload]:
