@@ -69,6 +69,9 @@ TABLES = [
     "event",
     "chain_tip",
     "chain_head",
+    "shard",
+    "node",
+    "standing",
 ]
 
 

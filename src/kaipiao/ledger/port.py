@@ -7,7 +7,7 @@ the sharding key. `at` and `now` are instants of the platform's clock, in UTC; l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -286,6 +286,24 @@ class UploadEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What a node has to work for. A shard is a taxpayer: all wire calls for it come from the node that holds it."""
+
+    mine: frozenset[str]  # shards of this node, until the lease is over
+    short: frozenset[str]  # of these: another node ran out of numbers or quota since the last time
+    surplus: int  # so many of them are more than this node's share, to be let go when no call of theirs is under way
+    present: frozenset[str]  # nodes that were there within their lease, or one more such time ago
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the bureau last said of a taxpayer. `refusal`: why it may not issue; None: it may."""
+
+    refusal: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Taxpayer:
     """A seller known to the ledger."""
 
@@ -418,6 +436,27 @@ class Ledger(Protocol):
 
     async def last_made_at(self) -> datetime | None:
         """The latest made_at of all: the clock must not run backwards past it."""
+        ...
+
+    # shards and what their holders tell the others
+    async def hold_shards(
+        self, node: str, taxpayers: Collection[str], seconds: float, *, short: Collection[str] = ()
+    ) -> Holding:
+        """This node is there for the next `seconds` of the ledger's clock, and keeps what it holds. `taxpayers` become
+        shards if they are not yet; shards that nobody holds, or whose holder was not there in time, are taken up to this
+        node's share of all there are (`shards.share`). `short`: of these, whoever holds them, the stock is used up."""
+        ...
+
+    async def release_shards(self, node: str, taxpayers: Collection[str] | None = None) -> None:
+        """Let these go, of those that the node holds. None: all, and the node is gone (clean shutdown)."""
+        ...
+
+    async def save_standing(self, taxpayer: str, refusal: str | None, at: datetime) -> None:
+        """What the holder was told; an older saying than the one that is there changes nothing."""
+        ...
+
+    async def standings(self) -> dict[str, Standing]:
+        """By taxpayer, of those that were asked for."""
         ...
 
     # upload and settle

@@ -14,7 +14,7 @@ from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.migrations import migrate, schema
 from kaipiao.ledger.sqlite.migrations import statements as split
 
-NOT_BUSINESS = {"migration", "chain_tip", "chain_head", "sqlite_stat1", "sqlite_stat4"}
+NOT_BUSINESS = {"migration", "chain_tip", "chain_head", "node", "sqlite_stat1", "sqlite_stat4"}
 Rows = list[tuple[str, str, str]]
 
 

@@ -17,6 +17,7 @@ from kaipiao.ledger.port import (
     QuotaRequest,
     SealedDocument,
     SegmentRequest,
+    Standing,
     Taxpayer,
     UploadEnd,
 )
@@ -93,6 +94,15 @@ class UploadRow:
 
 
 @dataclass(slots=True)
+class HeldShard:
+    """A taxpayer and the node that works for it; None when it was let go. `short`: its stock is used up."""
+
+    node: str | None = None
+    epoch: int = 0
+    short: bool = False
+
+
+@dataclass(slots=True)
 class MemoryStore:
     """The tables. Keys begin with the taxpayer wherever the table does."""
 
@@ -108,6 +118,9 @@ class MemoryStore:
     taken_quota: dict[tuple[str, int], Decimal] = field(default_factory=dict)
     sealed: dict[tuple[str, int], SealedDocument] = field(default_factory=dict)
     uploads: dict[tuple[str, int], UploadRow] = field(default_factory=dict)
+    shards: dict[str, HeldShard] = field(default_factory=dict)
+    nodes: dict[str, float] = field(default_factory=dict)  # until when each is there, by the lease clock
+    standings: dict[str, Standing] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

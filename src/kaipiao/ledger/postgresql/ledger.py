@@ -7,11 +7,12 @@ from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.numbers import Numbers
 from kaipiao.ledger.postgresql.quotas import Quotas
 from kaipiao.ledger.postgresql.reading import Reading
+from kaipiao.ledger.postgresql.shards import Shards
 from kaipiao.ledger.postgresql.trail import Trail
 from kaipiao.ledger.postgresql.uploads import Uploads
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Uploads, Trail):
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:

@@ -7,11 +7,12 @@ from kaipiao.ledger.sqlite.admissions import Admissions
 from kaipiao.ledger.sqlite.numbers import Numbers
 from kaipiao.ledger.sqlite.quotas import Quotas
 from kaipiao.ledger.sqlite.reading import Reading
+from kaipiao.ledger.sqlite.shards import Shards
 from kaipiao.ledger.sqlite.trail import Trail
 from kaipiao.ledger.sqlite.uploads import Uploads
 
 
-class SqliteLedger(Numbers, Quotas, Admissions, Reading, Uploads, Trail):
+class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail):
     """`Ledger` in a SQLite file in a data directory that one process has to itself."""
 
     async def check_counts(self) -> list[str]:

@@ -190,6 +190,25 @@ CREATE TABLE chain_head (
     signature BLOB NOT NULL
 ) STRICT;
 
+-- A shard is a taxpayer: all wire calls for it come from the node that holds it.
+CREATE TABLE shard (
+    taxpayer TEXT NOT NULL PRIMARY KEY,
+    node TEXT, -- NULL: let go. Held while that node is there.
+    epoch INTEGER NOT NULL, -- + 1 with every change of hands
+    short INTEGER NOT NULL CHECK (short IN (0, 1)) -- another node ran out of its numbers or quota
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE node (
+    node TEXT NOT NULL PRIMARY KEY,
+    lease_until REAL NOT NULL -- seconds of the ledger's own clock
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE standing (
+    taxpayer TEXT NOT NULL PRIMARY KEY,
+    refusal TEXT, -- NULL: it may issue
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE UNIQUE INDEX number_segment_open ON number_segment (taxpayer, channel, year) WHERE filled_at IS NULL;
 
 CREATE INDEX number_block_place ON number_block (taxpayer, channel, year);
