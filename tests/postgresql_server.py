@@ -54,6 +54,11 @@ def database_url() -> str:
 
 
 TABLES = [
+    "tenant",
+    "account",
+    "session_end",
+    "access_state",
+    "login_count",
     "taxpayer",
     "number_segment",
     "number_block",

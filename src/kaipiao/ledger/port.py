@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.accounts import AccountBooks
 
 # --- invoices -------------------------------------------------------------------------------------------------------
 
@@ -313,9 +314,9 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(Protocol):
-    """The port. Adapters: memory, SQLite (later PostgreSQL). All raise `LedgerFault` when they cannot do it, and
-    `OutcomeUnknown` when a commit was sent and its fate is not known."""
+class Ledger(AccountBooks, Protocol):
+    """The port; `AccountBooks` is its part about people. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when
+    they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -35,7 +35,8 @@ UNION ALL SELECT 'table', relname, relkind::text, coalesce(reloptions::text, '')
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 ORDER BY 1, 2, 3, 4
 """
-NOT_BUSINESS = {"migration", "migration_lock", "event_base", "chain_tip", "chain_head", "node", "shard_lock"}
+PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count"}  # of the installation
+NOT_BUSINESS = {"migration", "migration_lock", "event_base", "chain_tip", "chain_head", "node", "shard_lock"} | PEOPLE
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_event
+from kaipiao.ledger.memory.people import People
 from kaipiao.ledger.port import (
     ChainHead,
     Event,
@@ -121,6 +122,7 @@ class MemoryStore:
     shards: dict[str, HeldShard] = field(default_factory=dict)
     nodes: dict[str, float] = field(default_factory=dict)  # until when each is there, by the lease clock
     standings: dict[str, Standing] = field(default_factory=dict)
+    people: People = field(default_factory=People)
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kaipiao.ledger.postgresql.accounts import Accounts
 from kaipiao.ledger.postgresql.admissions import Admissions
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.numbers import Numbers
@@ -12,7 +13,8 @@ from kaipiao.ledger.postgresql.trail import Trail
 from kaipiao.ledger.postgresql.uploads import Uploads
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail):
+
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,20 +28,7 @@ class Trail(Handle):
     async def events(
         self, *, taxpayer: str | None = None, subject: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[Event]:
-        """Up to the first event that a transaction still under way may yet come before: who pages on misses nothing.
-        Waits up to half a second for such transactions."""
-        found: list[Any] = []
-        for _ in range(_GLANCES):
-            found = await self._events(taxpayer, subject, after, limit)
-            if all(settled for *_, settled in found):
-                break
-            await asyncio.sleep(_PAUSE)
-        events = []
-        for *row, settled in found:
-            if not settled:
-                break
-            events.append(_event(tuple(row)))
-        return events
+        return await settled_events(lambda: self._events(taxpayer, subject, after, limit))
 
     async def last_position(self) -> int:
         ((last,),) = await self._fetch(sql.LAST_POSITION)
@@ -66,6 +53,23 @@ class Trail(Handle):
         if subject is not None:
             return await self._fetch(sql.EVENTS_OF_SUBJECT, stored(subject), after, limit)
         return await self._fetch(sql.EVENTS, after, limit)
+
+
+async def settled_events(read: Callable[[], Awaitable[list[Any]]]) -> list[Event]:
+    """Up to the first event that a transaction still under way may yet come before: who pages on misses nothing.
+    Waits up to half a second for such transactions."""
+    found: list[Any] = []
+    for _ in range(_GLANCES):
+        found = await read()
+        if all(settled for *_, settled in found):
+            break
+        await asyncio.sleep(_PAUSE)
+    events = []
+    for *row, settled in found:
+        if not settled:
+            break
+        events.append(_event(tuple(row)))
+    return events
 
 
 def _event(row: tuple[Any, ...]) -> Event:
