@@ -29,7 +29,8 @@ KaipiaoError
 ├── LedgerFault                  KP-LEDGER-02…  the durable truth cannot be read or written
 │   ├── DirectoryInUse           KP-LEDGER-03   another process has the data directory
 │   ├── BooksContradicted        KP-LEDGER-04   what the far side answered contradicts our books
-│   └── LedgerDamaged            KP-LEDGER-05   the database file is not sound
+│   ├── LedgerDamaged            KP-LEDGER-05   the database file is not sound
+│   └── LedgerBusy               KP-LEDGER-06   somebody holds what it needs; nothing was stored
 ├── SealFault                    KP-SEAL-01    keys, certificates, signatures
 │   ├── Sm2Missing               KP-SEAL-02    no library on this machine offers SM2
 │   ├── KeyMalformed             KP-SEAL-03    a key, point or certificate cannot be read or is unsound
@@ -360,6 +361,17 @@ class LedgerDamaged(LedgerFault):
         "Stop the server, keep the file as it is, restore from a backup.",
     )
     resend = Resend.SAME_KEY
+
+
+class LedgerBusy(LedgerFault):
+    """A lock was not granted in time. Nothing was stored."""
+
+    code = "KP-LEDGER-06"
+    title = Text("账本繁忙：等锁超时，未写入", "The ledger is busy: a lock was not granted in time, nothing was stored")
+    next_step = Text(
+        "稍后用同一订单号再次发送；若持续发生，请在 pg_stat_activity 中查找长时间未结束的事务。",
+        "Send the same order key again later; if it goes on, look in pg_stat_activity for a transaction that does not end.",
+    )
 
 
 class SealFault(KaipiaoError):

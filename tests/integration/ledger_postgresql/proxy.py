@@ -4,10 +4,14 @@ late, when its sender has long given up."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 from urllib.parse import urlsplit
+
+_KEY = re.compile(rb"K\x00\x00\x00\x0c....", re.DOTALL)  # BackendKeyData: length, process, secret
+_OTHER = b"K\x00\x00\x00\x0c\x7f\x00\x00\x01"
 
 
 class Cut(Enum):
@@ -26,9 +30,17 @@ class Proxy:
         self._let_go = asyncio.Event()
         self.cuts = 0
         self.arrived_late = asyncio.Event()
+        self._silenced: set[asyncio.StreamWriter] = set()
+        self._callers: set[asyncio.StreamWriter] = set()
+        self.silent = False  # nothing passes, on new connections either
+        self.other_process = False  # the server's process is named wrongly, as a pooler does
 
     def arm(self, mark: bytes, cut: Cut) -> None:
         self._mark, self._cut = mark, cut
+
+    def silence(self) -> None:
+        """On the connections of this moment nothing passes any more; they stay open."""
+        self._silenced |= self._callers
 
     async def let_go(self) -> None:
         """Let the message that was held arrive, and wait until the server has answered it."""
@@ -37,9 +49,12 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection(*self._target)
-        back = asyncio.create_task(_copy(up_reader, writer))
+        back = asyncio.create_task(self._answer(up_reader, writer))
+        self._callers.add(writer)
         try:
             while data := await reader.read(1 << 16):
+                if self.silent or writer in self._silenced:
+                    continue
                 if self._mark is not None and self._mark in data:
                     self._mark = None
                     self.cuts += 1
@@ -50,9 +65,21 @@ class Proxy:
         except ConnectionError:
             pass  # either end is gone: so is this way
         finally:
+            self._callers.discard(writer)
             back.cancel()
             writer.close()
             up_writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(1 << 16):
+                if self.silent or writer in self._silenced:
+                    continue
+                writer.write(_KEY.sub(_OTHER, data) if self.other_process else data)
+                await writer.drain()
+            writer.close()
+        except ConnectionError:
+            return
 
     async def _cut_here(
         self,
@@ -73,16 +100,6 @@ class Proxy:
             up_writer.write(data)
             await up_reader.read(1 << 16)
             self.arrived_late.set()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-    except ConnectionError:
-        return
 
 
 @asynccontextmanager

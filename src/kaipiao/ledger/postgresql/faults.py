@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncpg  # type: ignore[import-untyped]
 
-from kaipiao.errors import Internal, KaipiaoError, LedgerFault
+from kaipiao.errors import Internal, KaipiaoError, LedgerBusy, LedgerFault
 from kaipiao.language import Text
 
 SERIALISATION = {"40001", "40P01"}  # serialisation failure, deadlock: the same again is safe and may succeed
 UNIQUE_VIOLATION = "23505"
+LOCK_NOT_AVAILABLE = "55P03"  # waited for longer than `lock_timeout` (session.py)
 TOO_MANY_CONNECTIONS = "53300"
+# What an operator can do something about, by SQLSTATE or its class.
+_KNOWN = {
+    "28": Text("数据库拒绝了用户或口令", "The database refuses the user or the password"),
+    "3D": Text("没有这个数据库", "There is no such database"),
+    "42501": Text("数据库用户缺少权限", "The user of the database lacks a privilege"),
+    "53100": Text("数据库服务器磁盘已满", "The disk of the database server is full"),
+    TOO_MANY_CONNECTIONS: Text("数据库连接数已用完", "The database grants no further connection"),
+    "25006": Text("数据库只读（可能已切换为备库）", "The database is read-only (perhaps a standby by now)"),
+    "57P": Text("数据库正在启动或停止", "The database is starting or stopping"),
+}
 # Everything that a call to the server can raise beside defects of ours.
 DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)
 
@@ -51,7 +62,15 @@ def fault_of(error: BaseException) -> KaipiaoError:
     if not isinstance(error, DATABASE_ERRORS):
         return Internal(Text("写账时程序出错", f"A defect while writing: {type(error).__name__}"))
     name = code or type(error).__name__
-    return LedgerFault(Text(f"账本不可用（{name}）", f"The ledger is not available ({_what(error)})"), reason=name)
+    if code == LOCK_NOT_AVAILABLE:
+        return LedgerBusy(reason=name)
+    why = (
+        _KNOWN.get(name)
+        or _KNOWN.get(name[:3])
+        or _KNOWN.get(name[:2])
+        or Text("账本不可用", "The ledger is not available")
+    )
+    return LedgerFault(Text(f"{why.zh}（{name}）", f"{why.en} ({_what(error)})"), reason=name)
 
 
 def _what(error: BaseException) -> str:

@@ -43,17 +43,19 @@ class Handle:
         connect_timeout_s: float = 30.0,
         timeout_factor: float = 1.2,
         silence_s: float = 60.0,
+        read_s: float = 20.0,
         lease_clock: Callable[[], float] | None = None,
         on_commit: Callable[[int, float], None] | None = None,
     ) -> None:
         """`url`: postgresql://user@host:port/database. `writer` names this run in the trail; each start takes a new one
         unless it is given. The limits are `db.*` of the settings (P22–P26). `silence_s`: a server that says nothing for
-        so long is given up. `lease_clock` gives seconds in simulations; else leases go by the database's clock. `on_commit` is told
+        so long is given up; a reading statement after `read_s`, and then tried once more on a new connection. `lease_clock` gives seconds in simulations; else leases go by the database's clock. `on_commit` is told
         of every group of admissions: how many, and the seconds of its commit."""
         self.writer = writer or run_name()
         self.warnings: list[LimitWarning] = []  # what works, but not as it was asked for; after `open`
         self._wanted = PoolLimits(pool_min, pool_max)
         self._silence = silence_s
+        self._read_seconds = read_s
         self._lease_clock = lease_clock
         self._on_commit = on_commit
         self._url = url
@@ -118,21 +120,23 @@ class Handle:
         return cast(list[AdmitResult], await self._lanes.submit_admissions(admissions))
 
     async def _fetch(self, statement: str, *parameters: object) -> list[Any]:
-        """The rows of a reading statement, on the primary. A lost connection is tried once more: reading is safe."""
+        """The rows of a reading statement, on the primary. A connection that is lost, or says nothing for `read_s`, is
+        given up, and it is tried once more: reading is safe."""
         try:
-            return await self._fetch_once(statement, parameters)
+            return await self._fetch_within(self._read_seconds, statement, *parameters)
         except DATABASE_ERRORS as error:
             if not is_broken_way(error):
                 raise fault_of(error) from error
         try:
-            return await self._fetch_once(statement, parameters)
+            return await self._fetch_within(self._read_seconds, statement, *parameters)
         except DATABASE_ERRORS as error:
             raise fault_of(error) from error
 
-    async def _fetch_once(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
+    async def _fetch_within(self, seconds: float, statement: str, *parameters: object) -> list[Any]:
+        """Raises database errors."""
         if self._pool is None:
             raise _closed()
-        async with self._pool.session() as session:
+        async with self._pool.session(seconds) as session:
             found: list[Any] = await session.connection.fetch(statement, *parameters)
             return found
 
@@ -152,7 +156,7 @@ class Handle:
         if self._pool is None:
             return
         try:
-            async with self._pool.session() as session:
+            async with self._pool.session(statistics.PATIENCE) as session:
                 await statistics.gather(session)
         except (*DATABASE_ERRORS, KaipiaoError) as error:
             log.warning("ANALYZE failed: %s", type(error).__name__)

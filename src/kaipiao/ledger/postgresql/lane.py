@@ -64,16 +64,13 @@ class Lane:
         raise AssertionError("unreachable")
 
     async def _once(self, once: Callable[[Session, ChainTip], Awaitable[tuple[T, ChainTip]]]) -> T:
-        async with self._pool.session() as session:
-            watch = asyncio.get_running_loop().call_later(self._silence, session.abort)
+        async with self._pool.session(self._silence) as session:
             try:
                 tip = self._tip or await self._read_tip(session)
                 result, self._tip = await once(session, tip)
             except MonthsMissing as error:
                 await self.months.ensure(session, error.months)
                 raise
-            finally:
-                watch.cancel()
             return result
 
     async def _read_tip(self, session: Session) -> ChainTip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kaipiao.ledger.postgresql.accounts import Accounts
 from kaipiao.ledger.postgresql.admissions import Admissions
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.numbers import Numbers
@@ -12,14 +11,15 @@ from kaipiao.ledger.postgresql.shards import Shards
 from kaipiao.ledger.postgresql.trail import Trail
 from kaipiao.ledger.postgresql.uploads import Uploads
 
+_AUDIT_SECONDS = 3600.0
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts):
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:
         """What in the books contradicts itself: empty, always. Reads every row, in one snapshot for each sum."""
         found = []
         for what, statement in CONTRADICTIONS.items():
-            found += [f"{what}: {tuple(row)}" for row in await self._fetch(statement)]
+            found += [f"{what}: {tuple(row)}" for row in await self._fetch_within(_AUDIT_SECONDS, statement)]
         return found

@@ -73,15 +73,17 @@ class Pool:
         return SessionCounts(idle, self._count - idle, self.limits.most, waiting)
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        """A session for one use. Raises `LedgerFault`."""
+    async def session(self, patience: float) -> AsyncIterator[Session]:
+        """A session for one use of at most `patience` seconds; then it is cut off. Raises `LedgerFault`."""
         session = await self._acquire()
+        watch = asyncio.get_running_loop().call_later(patience, self._give_up, session)
         try:
             yield session
         except asyncio.CancelledError:
             session.abort()  # something of it may still run on the server
             raise
         finally:
+            watch.cancel()
             self._put_back(session)
 
     async def close(self) -> None:
@@ -138,6 +140,12 @@ class Pool:
         elif not self._wake(session):
             session.idle_since = time.monotonic()
             self._idle.append(session)
+
+    def _give_up(self, session: Session) -> None:
+        """The way to the server may lead nowhere any more: then it does for those at rest too, and the next use shall not
+        find that out one by one."""
+        for each in (session, *self._idle):
+            each.abort()
 
     def _gone(self) -> None:
         """A place is free: one that waits may make a session of its own."""

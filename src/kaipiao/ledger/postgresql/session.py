@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -24,7 +25,7 @@ _SETTINGS = {
 _LOOK = """
 SELECT current_setting('server_version_num')::integer AS version, pg_is_in_recovery() AS recovering,
     current_setting('synchronous_commit') AS durability, current_setting('fsync') AS fsync,
-    current_setting('server_encoding') AS encoding, current_setting('max_connections')::integer
+    current_setting('server_encoding') AS encoding, pg_backend_pid() AS process, current_setting('max_connections')::integer
     - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true), '0')::integer AS room,
     set_config('synchronous_commit', current_setting('synchronous_commit'), false) AS pinned
@@ -74,30 +75,32 @@ class Session:
 async def connect(url: str, name: str, patience: float) -> Session:
     """A checked connection. `name` is shown in pg_stat_activity; `patience` in seconds. Raises `LedgerFault`, database
     errors and `TimeoutError`."""
-    try:
-        connection = await asyncpg.connect(
-            url,
-            timeout=patience,
-            max_cached_statement_lifetime=0,
-            server_settings={**_SETTINGS, "application_name": name[:63]},
-        )
-    except (ValueError, asyncpg.ClientConfigurationError) as error:
-        raise LedgerFault(
-            Text("数据库地址有误", "The address of the database is not valid"), reason=type(error).__name__
-        ) from error
-    session = Session(connection)
-    try:
-        await _check(session)
-    except BaseException:
-        session.abort()
-        raise
+    async with asyncio.timeout(patience):
+        session = Session(await _reach(url, name))
+        try:
+            await _check(session)
+        except BaseException:
+            session.abort()
+            raise
     return session
+
+
+async def _reach(url: str, name: str) -> Any:
+    settings = {**_SETTINGS, "application_name": name[:63]}
+    try:
+        return await asyncpg.connect(url, timeout=None, max_cached_statement_lifetime=0, server_settings=settings)
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise _unfit("数据库地址有误", "The address of the database is not valid", type(error).__name__) from error
+    except asyncpg.ProtocolViolationError as error:  # PgBouncer: "unsupported startup parameter"
+        raise _pooler() from error
 
 
 async def _check(session: Session) -> None:
     """Writes go to the primary only, and what is acknowledged must be durable. The durability found is pinned to the
     session, so that nobody switches it off under us."""
     found = await session.connection.fetchrow(_LOOK)
+    if found["process"] != session.connection.get_server_pid():
+        raise _pooler()
     if found["version"] < OLDEST_SERVER:
         raise _unfit("PostgreSQL 版本过低", f"PostgreSQL {found['version']} is too old; 14 is needed", "version")
     if found["recovering"]:
@@ -127,6 +130,17 @@ def _remarks(found: Any) -> list[LimitWarning]:
             )
         )
     return remarks
+
+
+def _pooler() -> LedgerFault:
+    """PgBouncer and its like hand a session on between transactions; settings, prepared statements and what was learnt of
+    the server would be somebody else's. They give themselves away: the process they name is not the one that answers."""
+    return _unfit(
+        "不能经由连接池代理（PgBouncer 等）连接；请直接连接 PostgreSQL，连接数由 database.pool_max 限制",
+        "There is a connection pooler (PgBouncer or its like) in between; connect to PostgreSQL itself:"
+        " database.pool_max limits the connections",
+        "pooler",
+    )
 
 
 def _unfit(zh: str, en: str, reason: str) -> LedgerFault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kaipiao.ledger.postgresql.session import Session
 
 FIRST_GROWTH = 10_000  # admissions
+PATIENCE = 600.0  # seconds
 _FACTOR = 10
 _ANALYZE = """
 ANALYZE taxpayer, number_segment, number_block, number_entry, order_key, quota, quota_request, quota_entry, invoice,
