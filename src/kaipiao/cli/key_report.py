@@ -11,6 +11,7 @@ from kaipiao.seal.importing.chain import Chain
 from kaipiao.seal.importing.found import Found
 from kaipiao.seal.importing.judging import Judgement, days_left, key_usages, name_of
 from kaipiao.seal.importing.placing import Placement
+from kaipiao.seal.importing.remarks import Remark
 
 KINDS = {
     "private-key": ("私钥", "private key"),
@@ -36,11 +37,12 @@ def as_json(one: Judgement, file: str, at: datetime) -> dict[str, Any]:
         "good_for": list(one.good_for),
         "belongs_together": None if one.found.kind not in ("private-key", "certificate") else one.pair is not None,
         "chain": None if one.chain is None else of_chain(one.chain),
-        "remarks": [
-            {"word": remark.word, "level": remark.level, "zh": remark.text.zh, "en": remark.text.en}
-            for remark in one.remarks
-        ],
+        "remarks": [of_remark(remark) for remark in one.remarks],
     }
+
+
+def of_remark(remark: Remark) -> dict[str, Any]:
+    return {"word": remark.word, "level": remark.level, "zh": remark.text.zh, "en": remark.text.en}
 
 
 def of_found(found: Found, at: datetime) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,28 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kaipiao.cli import terminal
+from kaipiao.cli.key_import import Purpose, import_, setting
 from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import plain, say
-from kaipiao.errors import Malformed, SettingsFault
+from kaipiao.errors import KeyFileDamaged, MaterialUnreadable, SettingsFault
 from kaipiao.language import Text
-from kaipiao.settings import FILE_NAME, STORED_KEY, Settings, load
+from kaipiao.settings import Settings, load
 
 if TYPE_CHECKING:
     from kaipiao.seal.importing.found import Found
-    from kaipiao.seal.importing.judging import Judgement, Use
-    from kaipiao.seal.importing.placing import Placement
     from kaipiao.seal.keyfile import KeyEntry
     from kaipiao.seal.keystore import KeyStore
-
-PASSWORD_VARIABLE = "KAIPIAO_IMPORT_PASSWORD"  # noqa: S105 (the name of a variable)
-_PASSWORD_LIMIT = 4096  # bytes
-
-
-class Purpose(StrEnum):
-    SEAL = "seal"
-    AUDIT = "audit"
-    TLS_CLIENT = "tls-client"
-    TOKEN = "token"  # noqa: S105 (a purpose)
 
 
 class Algorithm(StrEnum):
@@ -47,7 +34,7 @@ keys = typer.Typer(
 )
 
 
-@keys.command(
+keys.command(
     "import",
     help=say(
         "导入已有的私钥与证书（PKCS#8、SEC1、PKCS#12、PKCS#7、X.509、.esl；PEM 或 DER）",
@@ -57,171 +44,7 @@ keys = typer.Typer(
         "kaipiao keys import seal.p12 --dry-run",
         "kaipiao keys import seal.key seal.crt ca.crt --purpose seal --password-file password.txt",
     ),
-)
-def import_(
-    files: Annotated[list[Path], typer.Argument(help=say("一起判断的文件", "Files, judged together"), dir_okay=False)],
-    directory: Directory = DEFAULT_DIRECTORY,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help=say("只说明用途，不写任何东西", "Only say what is good for what"))
-    ] = False,
-    purpose: Annotated[Purpose | None, typer.Option(help=say("用途，默认自动", "What for; default: by itself"))] = None,
-    key_id: Annotated[
-        str | None, typer.Option("--id", help=say("密钥编号（仅一把时）", "Id (of a single key)"))
-    ] = None,
-    password_file: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False,
-            help=say(f"口令文件；或环境变量 {PASSWORD_VARIABLE}", f"File of the password; or set {PASSWORD_VARIABLE}"),
-        ),
-    ] = None,
-    json_output: Json = False,
-) -> None:
-    """Read everything first, judge it, and write only when all of it is good."""
-    from kaipiao.seal.importing.judging import judge
-
-    settings = _settings(directory, optional=dry_run)
-    environment = settings.environment if settings is not None else "production"
-    found = _read(files, password_file)
-    now = datetime.now(UTC)
-    judged = judge([one for _, one in found], now, environment)
-    named = [(file, one) for (file, _), one in zip(found, judged, strict=True)]
-    use: Use | None = purpose.value if purpose is not None else None
-    if settings is None or dry_run:
-        _rehearse(directory, settings, named, use, now, json_output)
-    else:
-        _write(directory, settings, judged, use, key_id, json_output)
-
-
-def _settings(directory: Path, *, optional: bool) -> Settings | None:
-    return None if optional and not (directory / FILE_NAME).exists() else load(directory)
-
-
-def _read(files: list[Path], password_file: Path | None) -> list[tuple[str, Found]]:
-    """(file, found) of everything. A password is asked for once, and only when a file needs one."""
-    from kaipiao.errors import PasswordNeeded
-    from kaipiao.seal.importing.limits import LIMITS
-    from kaipiao.seal.importing.reading import read_material
-
-    password = _given_password(password_file)
-    found = []
-    for file in files:
-        data = _content(file, LIMITS.file_bytes + 1)
-        try:
-            material = read_material(data, password)
-        except PasswordNeeded:
-            if not sys.stdin.isatty():
-                raise
-            hidden = typer.prompt(say(f"{file.name} 的口令", f"Password of {file.name}"), hide_input=True, err=True)
-            password = str(hidden).encode("utf-8")
-            material = read_material(data, password)
-        found += [(file.name, one) for one in material]
-    return found
-
-
-def _given_password(file: Path | None) -> bytes | None:
-    """Without the line's end that editors put there. Never from an argument: those are visible to every process."""
-    if file is not None:
-        return _content(file, _PASSWORD_LIMIT).removesuffix(b"\n").removesuffix(b"\r")
-    value = os.environ.get(PASSWORD_VARIABLE)
-    return None if value is None else value.encode("utf-8", "surrogateescape")
-
-
-def _content(file: Path, limit: int) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(limit)
-    except OSError as error:
-        raise Malformed(
-            Text(f"文件无法读取：{file}（{error.strerror}）", f"The file cannot be read: {file} ({error.strerror})")
-        ) from error
-
-
-def _rehearse(
-    directory: Path,
-    settings: Settings | None,
-    named: list[tuple[str, Judgement]],
-    use: Use | None,
-    now: datetime,
-    json_output: bool,
-) -> None:
-    """Says what would happen. Opens nothing, makes no directory, needs no key-encryption key."""
-    from kaipiao.cli import key_report
-    from kaipiao.errors import KeyUnsuitable
-    from kaipiao.seal.importing.placing import entries, plan
-
-    there = entries(directory / settings.keys.directory) if settings is not None else []
-    refused, planned = None, []
-    try:
-        planned = plan([one for _, one in named], use, there)
-    except KeyUnsuitable as unsuitable:
-        refused = unsuitable
-    if json_output:
-        terminal.out_json(
-            {
-                "dry_run": True,
-                "environment": settings.environment if settings is not None else "production",
-                "found": [key_report.as_json(one, file, now) for file, one in named],
-                "would_import": [key_report.of_placement(one, None) for one in planned],
-            }
-        )
-    else:
-        for file, one in named:
-            key_report.tell(one, file, now)
-        _tell_plan(planned, refused)
-    if refused is not None and use is not None:
-        raise refused
-
-
-def _tell_plan(planned: list[Placement], refused: Any) -> None:
-    console = terminal.errors()
-    if refused is not None:
-        console.print(
-            f"{say('不会导入', 'Nothing would be imported')}: {plain(refused.detail.in_language(terminal.LANGUAGE))}"
-        )
-    for one in planned:
-        what = say("只补证书", "certificate only") if one.existing else say("私钥", "private key")
-        console.print(f"{say('将导入', 'Would import')}: {what}, {one.algorithm}, {one.purpose}")
-    console.print(say("试运行：没有写任何东西。", "A dry run: nothing was written."))
-
-
-def _write(
-    directory: Path, settings: Settings, judged: list[Judgement], use: Use | None, key_id: str | None, json_output: bool
-) -> None:
-    from kaipiao.access.keys import key_store
-    from kaipiao.cli import key_report
-    from kaipiao.seal.importing.exclusive import exclusive
-    from kaipiao.seal.importing.placing import place, plan
-
-    with exclusive(directory / settings.keys.directory):
-        store = key_store(directory, settings)
-        planned = plan(judged, use, store.list())
-        if key_id is not None and len(planned) > 1:
-            raise SettingsFault(Text("--id 只能用于一把密钥", "--id is for a single key"), code="KP-SETTINGS-05")
-        for one in planned:
-            made = place(store, one, key_id)
-            if json_output:
-                terminal.out_json({**key_report.of_placement(one, made), "setting": _setting(one.purpose, made)})
-            else:
-                _tell_done(one, made)
-
-
-def _tell_done(one: Placement, key_id: str) -> None:
-    console = terminal.errors()
-    console.print(f"[green]✓[/] {say('已导入', 'Imported')}: {key_id} ({one.algorithm}, {one.purpose})")
-    console.print(
-        f"  {say('下一步：在 kaipiao.toml 中设置', 'Next: set in kaipiao.toml')}: {plain(_setting(one.purpose, key_id))}"
-    )
-    console.print(say("  然后重启服务。", "  Then restart the server."))
-
-
-def _setting(purpose: str, key_id: str) -> str:
-    """The line of `kaipiao.toml` that puts the key to use."""
-    if purpose == "seal":
-        return f'taxpayer.seal = "{key_id}"'
-    if purpose == "tls-client":
-        return f'channel.leqi.client_key = "{STORED_KEY}{key_id}"'
-    return f'keys.{purpose} = "{key_id}"'
+)(import_)
 
 
 @keys.command(
@@ -239,9 +62,19 @@ def list_(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) -
         if json_output:
             terminal.out_json(row)
         else:
-            expiry = f"  {say('到期', 'ends')} {row['not_after'][:10]}" if row["not_after"] else ""
-            used = f"  {say('使用', 'used by')} {', '.join(row['used_by'])}" if row["used_by"] else ""
-            terminal.out(f"{entry.key_id}  {entry.algorithm:5}  {entry.purpose}{expiry}{used}")
+            _tell_row(row)
+
+
+def _tell_row(row: dict[str, Any]) -> None:
+    """A line on stdout; what is wrong with its certificate's time on stderr, below it."""
+    from kaipiao.cli import key_report
+
+    expiry = f"  {say('到期', 'ends')} {row['not_after'][:10]}" if row["not_after"] else ""
+    used = f"  {say('使用', 'used by')} {', '.join(row['used_by'])}" if row["used_by"] else ""
+    terminal.out(f"{row['id']}  {row['algorithm']:5}  {row['purpose']}{expiry}{used}")
+    for remark in row["remarks"]:
+        mark = key_report.MARKS[remark["level"]]
+        terminal.errors().print(f"    {mark} {row['id']}: {plain(remark[terminal.LANGUAGE])}")
 
 
 @keys.command(
@@ -268,8 +101,7 @@ def show(
         raise KeyUnknown(key_id=key_id)
     now = datetime.now(UTC)
     public = pem("PUBLIC KEY", entry.public_key).decode("ascii")
-    held = store.certificates(key_id)
-    judged = judge([_found(entry), *_certificates(held)], now, settings.environment)
+    judged = judge([_found(entry), *_certificates(store, key_id)], now, settings.environment)
     if json_output:
         found = [key_report.as_json(one, key_id, now) for one in judged]
         terminal.out_json({**_row(store, settings, entry, now), "public_key": public, "found": found})
@@ -277,7 +109,7 @@ def show(
     terminal.errors().print(f"[bold]{entry.key_id}[/] {entry.algorithm} {entry.purpose} {entry.created:%Y-%m-%d}")
     for one in judged:
         key_report.tell(one, key_id, now)
-    terminal.out(public + (held or b"").decode("ascii"))
+    terminal.out(public + (store.certificates(key_id) or b"").decode("ascii"))
 
 
 @keys.command(
@@ -308,13 +140,13 @@ def create(
         made = _store(directory, settings).create(purpose.value, usual.value, key_id)
     if json_output:
         terminal.out_json(
-            {"id": made, "purpose": purpose.value, "algorithm": usual.value, "setting": _setting(purpose.value, made)}
+            {"id": made, "purpose": purpose.value, "algorithm": usual.value, "setting": setting(purpose.value, made)}
         )
         return
     terminal.out(made)
     console = terminal.errors()
     console.print(
-        f"  {say('下一步：在 kaipiao.toml 中设置', 'Next: set in kaipiao.toml')}: {plain(_setting(purpose.value, made))}"
+        f"  {say('下一步：在 kaipiao.toml 中设置', 'Next: set in kaipiao.toml')}: {plain(setting(purpose.value, made))}"
     )
 
 
@@ -348,8 +180,9 @@ def _store(directory: Path, settings: Settings) -> KeyStore:
 
 def _row(store: KeyStore, settings: Settings, entry: KeyEntry, now: datetime) -> dict[str, Any]:
     from kaipiao.cli import key_report
+    from kaipiao.seal.importing.judging import dates
 
-    own = [one for one in _certificates(store.certificates(entry.key_id)) if one.public_key == entry.public_key]
+    own = [one for one in _certificates(store, entry.key_id) if one.public_key == entry.public_key]
     about = key_report.of_found(own[0], now) if own else {}
     bare = _found(entry)
     return {
@@ -362,6 +195,7 @@ def _row(store: KeyStore, settings: Settings, entry: KeyEntry, now: datetime) ->
         "subject": about.get("subject"),
         "not_after": about.get("not_after"),
         "days_left": about.get("days_left"),
+        "remarks": [key_report.of_remark(one) for one in (dates(own[0], now) if own else ())],
         "used_by": _used_by(settings, entry.key_id),
     }
 
@@ -374,10 +208,16 @@ def _found(entry: KeyEntry) -> Found:
     return Found("private-key", kind, entry.algorithm, "keys/", entry.public_key)
 
 
-def _certificates(held: bytes | None) -> list[Found]:
+def _certificates(store: KeyStore, key_id: str) -> list[Found]:
     from kaipiao.seal.importing.reading import read_material
 
-    return [] if held is None else [one for one in read_material(held) if one.kind == "certificate"]
+    held = store.certificates(key_id)
+    try:
+        return [] if held is None else [one for one in read_material(held) if one.kind == "certificate"]
+    except MaterialUnreadable as unreadable:
+        name = store.certificates_file(key_id).name
+        text = Text(f"证书文件 {name} 损坏：{unreadable.detail.zh}", f"{name} is damaged: {unreadable.detail.en}")
+        raise KeyFileDamaged(text, key_id=key_id) from unreadable
 
 
 def _used_by(settings: Settings, key_id: str) -> list[str]:

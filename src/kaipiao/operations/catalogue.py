@@ -189,9 +189,10 @@ CERTIFICATES = Entry(
     Kind.GAUGE,
     ("channel", "certificate"),
     Text(
-        "通道所用证书（client 客户端、ca 信任的机构）与本服务的 TLS 证书（server）距失效；负数为已失效，NaN 为文件读不出",
-        "Until a channel's certificate (client, ca) or this server's own (server) expires; negative when it has, NaN when the "
-        "file cannot be read",
+        "通道所用证书（client 客户端、ca 信任的机构）、本服务的 TLS 证书（server）与密钥库中的证书（channel 为 keys，"
+        "certificate 为 key:编号）距失效；负数为已失效，NaN 为文件读不出",
+        "Until a channel's certificate (client, ca), this server's own (server) or one of the key store (channel keys, "
+        "certificate key:ID) expires; negative when it has, NaN when the file cannot be read",
     ),
     "seconds",
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
@@ -73,17 +74,23 @@ class Figures:
         families.add(catalogue.LEFT_OUT, (), self._left_out)
         if isinstance(self._ledger, Pooled):
             _add_sessions(families, self._ledger.sessions())
-        for file, left in (await asyncio.to_thread(self._certificates.seconds_left)).items():
-            families.add(catalogue.CERTIFICATES, (file.channel, file.certificate), left)
-        try:
+        with self._missing_if_it_fails():
+            for file, left in (await asyncio.to_thread(self._certificates.seconds_left)).items():
+                families.add(catalogue.CERTIFICATES, (file.channel, file.certificate), left)
+        with self._missing_if_it_fails():
             async with asyncio.timeout(PATIENCE):
                 families.add(catalogue.READY, (), float(await self._ready()))
                 for taxpayer in self._taxpayers:
                     await self._look_at(taxpayer, families)
+        return families.all()
+
+    @contextmanager
+    def _missing_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
         except (KaipiaoError, TimeoutError) as error:
             self._metrics.look_failed()
             log.warning("the figures are not whole", extra={"cause": type(error).__name__})
-        return families.all()
 
     async def _look_at(self, taxpayer: str, families: _Families) -> None:
         counts = await self._ledger.state_counts(taxpayer)

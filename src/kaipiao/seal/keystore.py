@@ -83,7 +83,7 @@ class KeyStore:
         Raises `KeyUnknown`, `SealFault` when there is one already, `KeyStoreUnusable`."""
         self._read(key_id)
         try:
-            durable.create(self._certificates_path(key_id), pem)
+            durable.create(self.certificates_file(key_id), pem)
         except FileExistsError:
             raise SealFault(Text("这把密钥已有证书。", "This key has a certificate already."), key_id=key_id) from None
         except OSError as error:
@@ -92,11 +92,19 @@ class KeyStore:
     def certificates(self, key_id: str) -> bytes | None:
         """What `put_certificates` stored, or None. Raises `KeyStoreUnusable`."""
         try:
-            return self._certificates_path(_require_name(key_id)).read_bytes()
+            return self.certificates_file(key_id).read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unusable() from error
+
+    def certificates_file(self, key_id: str) -> Path:
+        """Where `put_certificates` stores, whether there is anything or not."""
+        return self._directory / f"{_require_name(key_id)}{_CERTIFICATES}"
+
+    def certified(self) -> builtins.list[str]:
+        """The ids of the keys that have certificates, unread. Raises `KeyStoreUnusable`."""
+        return [name for name in self._names() if self.certificates_file(name).exists()]
 
     def sealer(self, key_id: str) -> Sm2Sealer:
         """The sealer over an SM2 key. Keep it: opening the key costs about a millisecond.
@@ -234,9 +242,6 @@ class KeyStore:
 
     def _path(self, key_id: str) -> Path:
         return self._directory / f"{key_id}{_SUFFIX}"
-
-    def _certificates_path(self, key_id: str) -> Path:
-        return self._directory / f"{key_id}{_CERTIFICATES}"
 
     def _unusable(self) -> KeyStoreUnusable:
         return KeyStoreUnusable(directory=str(self._directory))

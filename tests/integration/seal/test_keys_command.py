@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -13,12 +14,14 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from kaipiao.app import Platform
 from kaipiao.cli.main import app
 from kaipiao.cli.setup import set_up
 from kaipiao.errors import (
     KaipiaoError,
     KekRefused,
     KeyAlreadyThere,
+    KeyFileDamaged,
     KeyStoreUnusable,
     KeyUnsuitable,
     PasswordNeeded,
@@ -26,12 +29,14 @@ from kaipiao.errors import (
     SealFault,
     WrongKek,
 )
+from kaipiao.operations.scrape import Scrape
 from kaipiao.seal import durable
 from kaipiao.seal.importing import rotation
 from kaipiao.seal.importing.exclusive import exclusive
 from kaipiao.seal.kek import load_or_create_kek
 from kaipiao.seal.keystore import KeyStore
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2PublicKey
+from kaipiao.settings import load
 from key_material import PASSWORD, OpenSsl, openssl_in
 
 
@@ -310,3 +315,41 @@ def test_create_takes_the_algorithm_of_the_purpose(home: Path) -> None:
     assert made["algorithm"] == "P-256"
     with pytest.raises(KaipiaoError, match="KP-SETTINGS-06"):
         keys(home, "create", "--purpose", "seal", "--algorithm", "P-256")
+
+
+@pytest.mark.parametrize(("days", "word"), [(1, "expires-soon"), (4, None)])
+def test_the_list_says_which_certificate_nears_its_end(
+    home: Path, openssl: OpenSsl, days: int, word: str | None
+) -> None:
+    name = f"days-{days}"
+    openssl.issue(name, "Seller", "ca", days=days)
+    keys(home, "import", openssl.folder / f"{name}.key", openssl.folder / f"{name}.crt", "--id", name)
+    row = next(row for row in keys(home, "list") if row["id"] == name)
+    assert [remark["word"] for remark in row["remarks"]] == ([word] if word else [])
+    said = CliRunner().invoke(app, ["keys", "list", "-d", str(home)])
+    assert (f"! {name}" in said.stderr) == (word is not None)
+    assert len(said.stdout.splitlines()) == 3
+
+
+def test_the_list_says_whose_certificate_is_damaged(home: Path, openssl: OpenSsl) -> None:
+    keys(home, "import", *(openssl.folder / one for one in ("seal.key", "seal.crt")), "--id", "mine")
+    (home / "keys" / "mine.cert.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA")
+    with pytest.raises(KeyFileDamaged, match=r"mine\.cert\.pem"):
+        keys(home, "list")
+
+
+def test_a_running_platform_tells_when_the_certificates_of_its_key_store_end(home: Path, openssl: OpenSsl) -> None:
+    keys(home, "import", *(openssl.folder / one for one in ("seal.key", "seal.crt", "ca.crt")), "--id", "mine")
+    platform = Platform(home, load(home))
+
+    async def scraped() -> str:
+        await platform.start(issuing=False)
+        try:
+            page = await Scrape(platform.metrics, platform._figures().families).page(None, lambda _: True)
+        finally:
+            await platform.stop()
+        return page.content.decode()
+
+    (line,) = (one for one in asyncio.run(scraped()).splitlines() if "key:mine" in one)
+    assert line.startswith('kaipiao_certificate_expiry_seconds{certificate="key:mine",channel="keys"} ')
+    assert 59 * 86400 < float(line.split()[-1]) < 61 * 86400

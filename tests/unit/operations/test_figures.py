@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 
 from kaipiao.clock import ManualClock
-from kaipiao.errors import LedgerFault
+from kaipiao.errors import KeyStoreUnusable, LedgerFault
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.cover import Cover
 from kaipiao.ledger.pooling import SessionCounts
@@ -22,7 +22,7 @@ from kaipiao.operations import figures as figures_module
 from kaipiao.operations.certificates import CertificateFile, Certificates
 from kaipiao.operations.figures import MOST_TAXPAYERS, Figures
 from kaipiao.operations.metrics import Metrics
-from kaipiao.seal.certificates import issue_client, new_authority
+from kaipiao.seal.certificates import expires_at, issue_client, new_authority
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 BUILD = {"version": "0", "node": "n1", "environment": "test"}
@@ -52,7 +52,7 @@ def figures(ledger: Any, metrics: Metrics | None = None, taxpayers: tuple[str, .
     async def ready() -> bool:
         return False
 
-    return Figures(metrics or Metrics(), ledger, taxpayers, cover, ready, ManualClock(NOW), Certificates([]), BUILD)
+    return Figures(metrics or Metrics(), ledger, taxpayers, cover, ready, ManualClock(NOW), Certificates(list), BUILD)
 
 
 def values(families: list[Metric]) -> dict[str, float]:
@@ -133,7 +133,7 @@ def test_more_taxpayers_than_the_limit_make_no_more_series() -> None:
 def files(tmp_path: Path, content: bytes) -> Certificates:
     path = tmp_path / "c.pem"
     path.write_bytes(content)
-    return Certificates([CertificateFile("leqi", "client", path)])
+    return Certificates(lambda: [CertificateFile("leqi", "client", path)])
 
 
 def test_the_first_certificate_of_a_file_to_expire_counts(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_an_expired_certificate_is_still_told(tmp_path: Path, monkeypatch: pytes
 def test_a_file_that_is_no_certificate_is_told_as_such(tmp_path: Path, content: bytes) -> None:
     (left,) = files(tmp_path, content).seconds_left().values()
     assert math.isnan(left)
-    missing = Certificates([CertificateFile("leqi", "ca", tmp_path / "missing")])
+    missing = Certificates(lambda: [CertificateFile("leqi", "ca", tmp_path / "missing")])
     assert math.isnan(next(iter(missing.seconds_left().values())))
 
 
@@ -166,3 +166,48 @@ def test_a_renewed_certificate_is_noticed(tmp_path: Path, monkeypatch: pytest.Mo
     assert next(iter(watched.seconds_left().values())) == pytest.approx(before, abs=5), "not read for every scrape"
     monkeypatch.setattr(certificates_module, "READ_AGAIN", 0.0)
     assert next(iter(watched.seconds_left().values())) > before + 50 * 86400
+
+
+def test_a_certificate_that_nears_its_end_is_a_line_of_the_log_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = new_authority("test", days=10)
+    watched = files(tmp_path, made.certificate_pem)
+    monkeypatch.setattr(certificates_module, "READ_AGAIN", 0.0)
+    end = expires_at(made.certificate_pem).timestamp()
+    for left in (72 * 3600 + 1, 72 * 3600 - 1, 60.0, -1.0, -2.0):
+        monkeypatch.setattr("kaipiao.operations.certificates.time.time", lambda now=end - left: now)
+        assert next(iter(watched.seconds_left().values())) == pytest.approx(left)
+    (tmp_path / "c.pem").unlink()
+    watched.seconds_left()
+    said = [record.getMessage().partition(" / ")[2] for record in caplog.records]
+    assert said == [
+        "a certificate has less than 72 h left",
+        "a certificate has expired",
+        "a certificate file cannot be read",
+    ]
+    assert {getattr(record, "certificate", None) for record in caplog.records} == {"client"}
+
+
+def test_certificates_that_are_imported_while_the_platform_runs_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates_module, "READ_AGAIN", 0.0)
+    there: list[CertificateFile] = []
+    watched = Certificates(lambda: there)
+    assert watched.seconds_left() == {}
+    (tmp_path / "c.pem").write_bytes(new_authority("test", days=10).certificate_pem)
+    there.append(CertificateFile("keys", "key:seal-1", tmp_path / "c.pem"))
+    assert list(watched.seconds_left()) == there
+
+
+def test_a_key_store_that_cannot_be_listed_takes_its_certificates_with_it_and_nothing_else() -> None:
+    def unlistable() -> list[CertificateFile]:
+        raise KeyStoreUnusable
+
+    metrics = Metrics()
+    looked = figures(CountedLedger(), metrics)
+    looked._certificates = Certificates(unlistable)
+    told = values(asyncio.run(looked.families()))
+    assert told["kaipiao_numbers_left T1"] == 5
+    assert metrics.registry.get_sample_value("kaipiao_scrape_failures_total") == 1

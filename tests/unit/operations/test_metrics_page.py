@@ -48,7 +48,7 @@ def watched(p: Point, sellers: tuple[str, ...] = (SELLER,)) -> FastAPI:
     async def ready() -> bool:
         return True
 
-    certificates = Certificates([CertificateFile("pretend", "ca", Path("/nowhere"))])
+    certificates = Certificates(lambda: [CertificateFile("pretend", "ca", Path("/nowhere"))])
     build = {"version": "0", "node": "n1", "environment": "test"}
     figures = Figures(metrics, p.ledger, sellers, cover, ready, p.clock, certificates, build)
     services = replace(application(p).state.services, scrape=Scrape(metrics, figures.families), taxpayers=sellers)

@@ -122,12 +122,15 @@ def _about(one: Found, chain: Chain, at: datetime, environment: Environment) -> 
     certificate = one.certificate
     if certificate is None:
         return ()
-    parts = [_dates(certificate, at), _strength(one, certificate), _usage(one, certificate), _chained(chain, at)]
-    return tuple(remark for part in (*parts, _origin(chain, environment)) for remark in part)
+    own = (dates(one, at), _rotation(certificate, at), _strength(one, certificate), _usage(one, certificate))
+    return tuple(remark for part in (*own, _chained(chain, at), _origin(chain, environment)) for remark in part)
 
 
-def _dates(certificate: x509.Certificate, at: datetime) -> list[Remark]:
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+def dates(one: Found, at: datetime) -> list[Remark]:
+    """What is to be said of a certificate's time; nothing for anything else."""
+    if one.certificate is None:
+        return []
+    begin, end = one.certificate.not_valid_before_utc, one.certificate.not_valid_after_utc
     if at > end:
         return [said("expired", end=f"{end:%Y-%m-%d}")]
     found = []
@@ -135,11 +138,16 @@ def _dates(certificate: x509.Certificate, at: datetime) -> list[Remark]:
         found.append(said("not-yet-valid", begin=f"{begin:%Y-%m-%d}"))
     if end - at < timedelta(hours=LIMITS.warn_hours):
         found.append(said("expires-soon", hours=LIMITS.warn_hours))
-    days = (end - begin).days
-    if days > LIMITS.rotate_days and not is_authority(certificate):
-        by = begin + timedelta(days=LIMITS.rotate_days + LIMITS.rotate_jitter_days)
-        found.append(said("outlives-rotation", days=days, most=LIMITS.rotate_days, rotate=f"{by:%Y-%m-%d}"))
     return found
+
+
+def _rotation(certificate: x509.Certificate, at: datetime) -> list[Remark]:
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    days = (end - begin).days
+    if days <= LIMITS.rotate_days or is_authority(certificate) or at > end:
+        return []
+    by = begin + timedelta(days=LIMITS.rotate_days + LIMITS.rotate_jitter_days)
+    return [said("outlives-rotation", days=days, most=LIMITS.rotate_days, rotate=f"{by:%Y-%m-%d}")]
 
 
 def _strength(one: Found, certificate: x509.Certificate) -> list[Remark]:
