@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from kaipiao_lab.bench import Bench, Sizes
+from postgresql_server import OUTSIDE, NotForTests, claim, outside
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> list[str]:
+    """Whose database is emptied is said before it is done."""
+    return [] if outside() is None else [f"这些测试会清空数据库 / these tests EMPTY the database {outside()}"]
+
+
+def pytest_sessionstart() -> None:
+    if outside() is None:
+        return
+    try:
+        claim(os.environ[OUTSIDE])
+    except NotForTests as refused:
+        pytest.exit(f"拒绝清空 / refusing to empty {outside()}: {refused}", returncode=4)
+    except (OSError, asyncpg.PostgresError) as error:
+        pytest.exit(f"无法连接 / no connection to {outside()}: {error}", returncode=4)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kaipiao_lab.keeper import Keeper
+
 _USER = "kaipiao"
 _SETTINGS = {"max_connections": "60", "shared_buffers": "32MB", "log_min_messages": "fatal"}
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
@@ -29,7 +31,8 @@ class Unavailable(Exception):
 
 @dataclass
 class Server:
-    """A server with a data directory of its own, on a unix socket and on a port of the loopback address."""
+    """A server with a data directory of its own, on a unix socket and on a port of the loopback address. It ends, and its
+    directory goes, when the process that started it dies."""
 
     binaries: Path
     home: Path
@@ -37,6 +40,7 @@ class Server:
     account: Mapping[str, object]
     process: subprocess.Popen[bytes] | None = None
     settings: dict[str, str] = field(default_factory=lambda: dict(_SETTINGS))
+    keeper: Keeper | None = None
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://{_USER}@127.0.0.1:{self.port}/{database}"
@@ -44,6 +48,7 @@ class Server:
     def start(self) -> None:
         """Start and wait until it answers."""
         options = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
+        self.keeper = Keeper(signal.SIGQUIT, self.home)
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.binaries / "postgres", "-D", self.home / "data", "-k", self.home, "-p", str(self.port),
@@ -51,9 +56,11 @@ class Server:
                 cwd="/", env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
                 start_new_session=True, **self.account,
             )  # type: ignore[call-overload]  # fmt: skip
+        self.keeper.keep(self.process.pid)
         give_up = time.monotonic() + 30
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > give_up:
+                self.stop()
                 raise Unavailable(f"postgres did not start: {(self.home / 'log').read_text()[-500:]}")
             time.sleep(0.02)
 
@@ -70,6 +77,7 @@ class Server:
         while any(Path(f"/proc/{member}").exists() for member in family) and time.monotonic() < give_up:
             time.sleep(0.01)  # one that lives on holds the shared memory: a new server would refuse to start
         (self.home / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self._release()
 
     def stop(self) -> None:
         """A fast shutdown."""
@@ -79,10 +87,16 @@ class Server:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._release()
 
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _release(self) -> None:
+        if self.keeper is not None:
+            self.keeper.release()
+            self.keeper = None
 
     def run(self, program: str, *arguments: object) -> None:
         done = subprocess.run(

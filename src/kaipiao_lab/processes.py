@@ -14,6 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
+from kaipiao_lab.keeper import Keeper
+
 START_SECONDS = 40.0
 
 
@@ -22,16 +24,18 @@ class NotStarted(Exception):
 
 
 class Command:
-    """One `kaipiao …` process. Its first line on stdout is JSON; stderr goes to a log file."""
+    """One `kaipiao …` process. Its first line on stdout is JSON; stderr goes to a log file. It ends when its starter dies."""
 
     def __init__(self, arguments: list[str], log: Path) -> None:
         self._arguments = [sys.executable, "-m", "kaipiao.cli.main", *arguments]
         self._log = log
         self._process: subprocess.Popen[str] | None = None
+        self._keeper: Keeper | None = None
         self.info: dict[str, Any] = {}
 
     def start(self) -> dict[str, Any]:
         """Start it and read its first line. Raises `NotStarted`."""
+        keeper = Keeper(signal.SIGTERM)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -42,6 +46,8 @@ class Command:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
+        keeper.keep(self._process.pid)
+        self._keeper = keeper
         line = _first_line(self._process)
         if not line:
             raise NotStarted(f"{self._arguments[3:]}: {tail(self._log)}")
@@ -77,6 +83,9 @@ class Command:
         return code
 
     def _close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.release()
+            self._keeper = None
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
 
