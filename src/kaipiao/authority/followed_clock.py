@@ -9,6 +9,7 @@ from kaipiao.authority.transport import Transport
 from kaipiao.clock import ClockFunction
 from kaipiao.errors import SettingsFault
 from kaipiao.language import Text
+from kaipiao.seal import durable
 
 
 async def ask(transport: Transport, url: str) -> ClockFunction | None:
@@ -44,9 +45,7 @@ class KeptClock:
 
     def keep(self, function: ClockFunction) -> None:
         content = {"anchor": function.anchor, "shown": function.shown, "speed": function.speed}
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(content), encoding="utf-8")
-        fresh.replace(self._path)
+        durable.replace(self._path, json.dumps(content).encode("utf-8"))
 
 
 async def first(transport: Transport, url: str, kept: KeptClock) -> ClockFunction:

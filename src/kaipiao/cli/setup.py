@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from kaipiao.errors import Malformed, SettingsFault
 from kaipiao.language import Text
+from kaipiao.seal import durable
 from kaipiao.seal.kek import load_or_create_kek
 from kaipiao.seal.keystore import KeyStore
 from kaipiao.settings import FILE_NAME, load
@@ -39,11 +39,11 @@ def set_up(
         "keys": {"audit": keys.create("audit", "SM2"), "token": keys.create("token", "P-256")},
     }
     if database_url_file is not None:
-        _write(directory / "database.url", database_url_file.read_text(encoding="utf-8"))
+        durable.replace(directory / "database.url", database_url_file.read_text(encoding="utf-8").encode("utf-8"))
         parts["database"] = {"kind": "postgresql", "url_file": "database.url"}
     if bureau is not None:
         _connect(directory, keys, bureau, parts)
-    _write(directory / FILE_NAME, HEADER + toml(parts))
+    durable.replace(directory / FILE_NAME, (HEADER + toml(parts)).encode("utf-8"))
     settings = load(directory)
     return {"directory": str(directory), "taxpayers": [t.tax_number for t in settings.taxpayer]}
 
@@ -80,7 +80,7 @@ def _channel(directory: Path, bureau: Mapping[str, Any]) -> dict[str, Any]:
         "sm4_key_file": "channel/sm4.key",
         "send_own_seal": True,
     }
-    _write(folder / "sm4.key", str(bureau["sm4_key"]) + "\n")
+    durable.replace(folder / "sm4.key", (str(bureau["sm4_key"]) + "\n").encode("utf-8"))
     names = {"ca_file": "ca.pem", "client_certificate": "client.pem", "client_key": "client.key"}
     for name, file in names.items():
         if bureau.get(name):
@@ -88,21 +88,6 @@ def _channel(directory: Path, bureau: Mapping[str, Any]) -> dict[str, Any]:
             (folder / file).chmod(0o600)
             channel[name] = f"channel/{file}"
     return channel
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing: after a full disk the same `init` can simply be run again."""
-    fresh = path.with_name(path.name + ".new")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
 
 
 def toml(parts: Mapping[str, Any], prefix: str = "") -> str:

@@ -16,7 +16,7 @@ from kaipiao.authority.channel import Outcome, Phase, Timeline
 from kaipiao.authority.leqi import envelope, numbers, quota, rates, reading, results, services, standing
 from kaipiao.authority.leqi.call import read
 from kaipiao.authority.leqi.services import Service
-from kaipiao.authority.transport import Reply
+from kaipiao.authority.transport import CAUSES, Failure, Reply
 from kaipiao.seal.sm4 import encrypt_ecb
 
 KEY = bytes(range(16))
@@ -138,6 +138,15 @@ def test_any_data_is_understood_or_not_believed(data: dict[str, object]) -> None
     results.results(data)
     rates.rates(data)
     standing.standing("91110000000000000A", data, data)
+
+
+@pytest.mark.parametrize("cause", sorted(CAUSES))
+def test_what_a_failed_wire_proves_is_said_in_both_languages(cause: str) -> None:
+    failure = Failure(cause, Phase.WAIT, surely_not_sent=False, surely_not_accepted=False)
+    answer = read(KEY, services.UPLOAD, Reply(None, {}, b"", LINE, failure))
+    assert answer.code == cause
+    assert answer.message == f"{CAUSES[cause].proves.zh} {CAUSES[cause].proves.en}"
+    assert len(answer.message) <= reading.MESSAGE_LIMIT
 
 
 def test_messages_are_one_bounded_line_that_prints() -> None:

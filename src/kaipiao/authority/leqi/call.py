@@ -50,7 +50,8 @@ def read(key: bytes, service: Service, reply: Reply) -> Answer[Data]:
     if reply.failure is not None:
         cause = reply.failure.cause
         verdict = of_failure(reply.failure, writes=service.writes)
-        return _answer(verdict, reply, cause, CAUSES[cause].proves.zh)
+        proves = CAUSES[cause].proves  # kept as it stands and read by anybody later: in both languages
+        return _answer(verdict, reply, cause, f"{proves.zh} {proves.en}")
     body = envelope.unpacked(reply.body)
     if reply.status != 200:
         return _refused_by_http(service, reply, body)

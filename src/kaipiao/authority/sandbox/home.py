@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kaipiao.authority.sandbox.identity import write_secret
 from kaipiao.errors import DirectoryInUse
+from kaipiao.seal import durable
 from kaipiao.seal.certificates import CertifiedKey, issue_client, issue_server, new_authority
 
 CA_FILE, CLIENT_CERTIFICATE, CLIENT_KEY = "ca.pem", "client.pem", "client.key"
@@ -53,8 +53,8 @@ def _kept(directory: Path, certificate: str, key: str) -> CertifiedKey | None:
 
 
 def _keep(directory: Path, certificate: str, key: str, pair: CertifiedKey) -> None:
-    write_secret(directory / key, pair.key_pem)
-    write_secret(directory / certificate, pair.certificate_pem)
+    durable.replace(directory / key, pair.key_pem)
+    durable.replace(directory / certificate, pair.certificate_pem)
 
 
 def server_context(directory: Path, *, client_certificate_required: bool) -> ssl.SSLContext:

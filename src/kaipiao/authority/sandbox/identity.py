@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kaipiao.errors import SettingsFault
 from kaipiao.language import Text
+from kaipiao.seal import durable
 
 _FILE = "identity.json"
 
@@ -30,7 +30,7 @@ def load_identity(directory: Path) -> Identity:
     """Read it or make it. Raises `SettingsFault` when the file is not readable as one."""
     path = directory / _FILE
     if not path.exists():
-        write_secret(path, _new().model_dump_json(indent=1).encode())
+        durable.replace(path, _new().model_dump_json(indent=1).encode())
     try:
         return Identity.model_validate_json(path.read_bytes())
     except ValidationError as fault:
@@ -45,14 +45,3 @@ def _new() -> Identity:
         sm4_key=secrets.token_hex(16),
         admin_credential=secrets.token_urlsafe(32),
     )
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; it is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
