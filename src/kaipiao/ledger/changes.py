@@ -10,7 +10,7 @@ from kaipiao.errors import Internal
 from kaipiao.invoice.lifecycle import State, allowed
 from kaipiao.language import Text
 from kaipiao.ledger.port import ADVANCE_COLUMNS, Admission, Advance, EventDraft, InvoiceRecord, UploadEnd
-from kaipiao.ledger.trail import data_text, microseconds
+from kaipiao.ledger.trail import check_data, microseconds
 
 _MOST = Decimal(10) ** 16  # more than any sum of money here, and its cents fit 63 bits
 _TEXT: tuple[type, ...] = (str, type(None))
@@ -83,7 +83,7 @@ def check_admission(admission: Admission) -> None:
 
 def check_event(event: EventDraft) -> None:
     """Refuse what could not be chained."""
-    data_text(event.data)
+    check_data(event.data)
     microseconds(event.at)
 
 

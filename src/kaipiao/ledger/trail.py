@@ -19,6 +19,7 @@ NO_HASH = bytes(32)  # what the first event of a writer names as its predecessor
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+_quoted = json.encoder.encode_basestring  # a text as `json` writes it with ensure_ascii=False
 _canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 EventValue = str | int | bool | None
@@ -45,12 +46,27 @@ def instant_of(stored: int) -> datetime:
     return _EPOCH + timedelta(microseconds=stored)
 
 
+def check_data(data: Mapping[str, EventValue]) -> None:
+    """Refuse any kind of value that an event does not hold."""
+    for value in data.values():
+        if value is not None and not isinstance(value, str | int):  # bool is an int
+            raise Internal(Text("事件含有不支持的值", f"An event holds a value of type {type(value).__name__}"))
+
+
 def data_text(data: Mapping[str, EventValue]) -> str:
     """The data of an event as canonical JSON: keys sorted, no blanks, plain UTF-8. Refuses any other kind of value."""
-    for value in data.values():
-        if value is not None and not isinstance(value, str | int | bool):
-            raise Internal(Text("事件含有不支持的值", f"An event holds a value of type {type(value).__name__}"))
-    return _canonical(dict(data))
+    check_data(data)
+    return f"{{{','.join([f'{_quoted(name)}:{_json(data[name])}' for name in sorted(data)])}}}"
+
+
+def _json(value: EventValue) -> str:
+    """What `json` makes of it. Written out here because four events go with every invoice, and a general encoder takes
+    three times as long."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None:
+        return "null"
+    return ("true" if value else "false") if isinstance(value, bool) else int.__repr__(value)
 
 
 def canonical_event(
@@ -65,8 +81,11 @@ def canonical_event(
 ) -> bytes:
     """The bytes that an event's hash covers: one JSON array, UTF-8. `at` in microseconds since 1970, `data` as
     `data_text` makes it. The position is left out: it belongs to the place where the trail is kept."""
-    parts = [writer, sequence, kind, at, taxpayer, subject, data, previous.hex()]
-    return _canonical(parts).encode("utf-8", "surrogatepass")
+    text = (
+        f"[{_quoted(writer)},{sequence},{_quoted(kind)},{at},{_json(taxpayer)},{_json(subject)},"
+        f'{_quoted(data)},"{previous.hex()}"]'
+    )
+    return text.encode("utf-8", "surrogatepass")
 
 
 def chained(tip: ChainTip, draft: EventDraft, data: str) -> ChainTip:

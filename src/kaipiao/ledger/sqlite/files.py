@@ -65,7 +65,7 @@ def connect_writer(file: Path) -> sqlite3.Connection:
         raise LedgerFault(Text("SQLite 版本过低", f"SQLite {sqlite3.sqlite_version} is too old; 3.38 is needed"))
     _make(file)
     connection = sqlite3.connect(
-        file, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=1.0
+        file, isolation_level=None, check_same_thread=False, cached_statements=1024, timeout=1.0
     )
     try:
         _prepare_writer(connection)

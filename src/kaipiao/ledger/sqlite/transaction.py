@@ -18,7 +18,7 @@ from kaipiao.ledger.trail import ChainTip, chained, data_text, microseconds
 T = TypeVar("T")
 Parameters = tuple[object, ...]
 _ROWS = re.compile(r"(.*\bVALUES )(\([^()]*\))(\s*)", re.DOTALL)
-_MOST_ROWS = 64  # in one statement; a power of two, as every part of a set is, so that few statements serve all sizes
+_MOST_ROWS = 64  # in one statement
 
 
 class Transaction:
@@ -38,13 +38,9 @@ class Transaction:
     def insert(self, statement: str, rows: Sequence[Parameters]) -> None:
         """As `many`, for an INSERT of one row. Each step of a statement lets go of the interpreter and waits to get it back,
         so many rows go into one statement."""
-        done, size = 0, _MOST_ROWS
-        while done < len(rows):
-            while size > len(rows) - done:
-                size //= 2
-            part = rows[done : done + size]
-            self._connection.execute(_of_rows(statement, size), tuple(chain.from_iterable(part)))
-            done += size
+        for start in range(0, len(rows), _MOST_ROWS):
+            part = rows[start : start + _MOST_ROWS]
+            self._connection.execute(_of_rows(statement, len(part)), tuple(chain.from_iterable(part)))
 
     def array(self, statement: str, taxpayer: str, wanted: Sequence[object]) -> list[Any]:
         """What a statement gives as one JSON array for a JSON array of keys of one taxpayer, in a single step."""
@@ -100,7 +96,7 @@ class Transaction:
             self._connection.execute("ROLLBACK")
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def _of_rows(statement: str, count: int) -> str:
     """The INSERT of so many rows."""
     found = _ROWS.fullmatch(statement)
