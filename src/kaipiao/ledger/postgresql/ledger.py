@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kaipiao.ledger.postgresql.accounts import Accounts
 from kaipiao.ledger.postgresql.admissions import Admissions
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.numbers import Numbers
@@ -14,7 +15,7 @@ from kaipiao.ledger.postgresql.uploads import Uploads
 _AUDIT_SECONDS = 3600.0
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail):
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:
