@@ -10,6 +10,7 @@ KaipiaoError
 │   ├── OrderConflict            KP-ORDER-01   same order key, other content
 │   ├── OrderNotCancellable      KP-ORDER-02   it has a number already
 │   ├── OrderCancelled           KP-ORDER-03   this order was cancelled before it got a number
+│   ├── OrderAmbiguous           KP-ORDER-04   several taxpayers have an order of this key
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
 │   └── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
@@ -178,6 +179,15 @@ class OrderCancelled(InputRefused):
         "If it is to be invoiced after all, send it under a new order key.",
     )
     resend = Resend.NO
+    status = 409
+
+
+class OrderAmbiguous(InputRefused):
+    """Several taxpayers of the caller have an order of this key. Nothing was done."""
+
+    code = "KP-ORDER-04"
+    title = Text("几个纳税人都有这个订单号", "Several taxpayers have an order of this key")
+    next_step = Text("请用参数 taxpayer 指明纳税人。", "Name the taxpayer by the parameter `taxpayer`.")
     status = 409
 
 

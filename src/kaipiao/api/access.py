@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from kaipiao.access.tokens import Caller, Permission, require
 from kaipiao.api.addresses import refuse_unknown_parameters
 from kaipiao.api.services import Services
-from kaipiao.errors import AccessRefused, Malformed, NotFound
+from kaipiao.errors import AccessRefused, NotFound
 from kaipiao.language import Text
 
 # The dependencies made by `caller_with`, and what each asks for.
@@ -64,12 +64,3 @@ def taxpayers_for(caller: Caller, services: Services, asked: str | None) -> tupl
     if asked not in mine:
         raise NotFound(Text("没有这个纳税人", "There is no such taxpayer"), code="KP-FIND-02")
     return (asked,)
-
-
-def one_taxpayer(caller: Caller, services: Services, asked: str | None) -> str:
-    found = taxpayers_for(caller, services, asked)
-    if not found:
-        raise NotFound(Text("没有可用的纳税人", "There is no taxpayer"), code="KP-FIND-02")
-    if len(found) > 1:
-        raise Malformed(Text("请用参数 taxpayer 指明纳税人", "Name the taxpayer by the parameter `taxpayer`"))
-    return found[0]

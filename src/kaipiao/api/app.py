@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from kaipiao import __version__
-from kaipiao.api import batch, check, invoices, later, openapi, platform, problems, stream, taxpayers
+from kaipiao.api import batch, check, deprecations, invoices, later, openapi, platform, problems, stream, taxpayers
+from kaipiao.api.deprecations import Deprecation, Deprecations
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
 from kaipiao.api.sales_door import SalesDoor
@@ -26,19 +27,30 @@ def routes() -> Iterator[BaseRoute]:
         yield from router.routes
 
 
-def create(services: Services) -> FastAPI:
-    """The application over these services. It starts and stops nothing itself."""
-    app = FastAPI(title="Kaipiao 开票", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+def create(services: Services, deprecated: Mapping[str, Deprecation] | None = None) -> FastAPI:
+    """The application over these services. It starts and stops nothing itself. `deprecated`: else the table of the package."""
+    app = FastAPI(
+        title="Kaipiao 开票",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    going = deprecations.table() if deprecated is None else deprecated
     app.state.services = services
     app.state.feed = Feed(services.ledger)
     app.state.routes = tuple(route for route in routes() if isinstance(route, APIRoute))
+    deprecations.check_routes(going, (f"{m} {r.path}" for r in app.state.routes for m in r.methods or ()))
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     app.add_middleware(SalesDoor, route=_route_of(app, invoices.issue))  # inside of what counts
+    if going:
+        app.add_middleware(Deprecations, deprecated=going, metrics=services.scrape.metrics)
     app.add_middleware(WatchedRequests, metrics=services.scrape.metrics)  # inside of what gives the id
     app.add_middleware(Envelope)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, going)  # type: ignore[method-assign]
     return app
 
 
@@ -47,7 +59,7 @@ def _route_of(app: FastAPI, endpoint: object) -> APIRoute:
     return next(route for route in routes if route.endpoint is endpoint)
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, going: Mapping[str, Deprecation]) -> dict[str, Any]:
     if app.openapi_schema is None:
-        app.openapi_schema = openapi.describe(app, invoices.request_schema())
+        app.openapi_schema = openapi.describe(app, invoices.request_schema(), going)
     return app.openapi_schema

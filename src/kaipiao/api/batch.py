@@ -21,17 +21,21 @@ from starlette.types import Receive, Scope, Send
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.envelope import BODY_SECONDS, JSON_TYPE
-from kaipiao.api.examples import BATCH_ANSWERS, BATCH_LINES, SALE
+from kaipiao.api.examples import ACCEPTED, BATCH_LINES, ISSUED, SALE, lines
 from kaipiao.api.invoices import PARSE_IN_THREAD
-from kaipiao.api.openapi import problems
+from kaipiao.api.later import PREFER, RESPOND_ASYNC, issue_or_accept, patience_of
+from kaipiao.api.openapi import REQUEST_ID, problems
 from kaipiao.api.problems import problem
-from kaipiao.api.views import issued_view
+from kaipiao.api.stated import BODY as NO_BODY
+from kaipiao.api.stated import CALLER, DEFECT, ORDER_TAKEN
+from kaipiao.api.views import invoice_view, issued_view
 from kaipiao.api.window import Window
-from kaipiao.errors import BodyFormRefused, BodyTooSlow, Internal, KaipiaoError, TooLarge
+from kaipiao.errors import BodyFormRefused, BodyTooSlow, Internal, KaipiaoError, Malformed, TooLarge
 from kaipiao.intake.batches import Array, Item, Lines, Splitter, order_of
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.model import Draft
 from kaipiao.language import Text, from_accept_language
+from kaipiao.ledger.port import InvoiceRecord
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["invoices"])
@@ -44,17 +48,37 @@ AT_ONCE = 64  # items that are read and not answered yet
 BYTES_AT_ONCE = 4 * 1024 * 1024  # of these; one larger item goes alone
 ANSWER_SECONDS = 60.0  # real time that a caller may leave answers unread
 
+_HEAD: dict[str, object] = {"position": 1, "order": "A-1001", "status": 201, "invoice": ISSUED}
+_CONFLICT: dict[str, object] = {"position": 2, "order": "A-1002", "status": 409}
+ANSWERS = {
+    "issued": {
+        "summary": "一笔已开，一笔有误 / one issued, one refused",
+        "value": lines(_HEAD, {**_CONFLICT, "problem": problem(ORDER_TAKEN[0], "zh", REQUEST_ID)}),
+    },
+    "accepted": {
+        "summary": "Prefer: respond-async",
+        "value": lines({"position": 1, "order": "A-1001", "status": 202, "accepted": ACCEPTED}),
+    },
+}
 BODY = {
+    "parameters": [PREFER],
     "requestBody": {
         "required": True,
         "content": {
-            NDJSON: {"schema": {"type": "string"}, "example": BATCH_LINES},
             "application/json": {
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/InvoiceRequest"}},
-                "example": [SALE],
+                "example": [SALE, {**SALE, "order": "A-1002"}],
+            },
+            # Without `example`: programs that try examples out cannot write this type (tests/fuzz_api.py).
+            NDJSON: {
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": f"每行一笔 / a sale per line:\n\n```\n{BATCH_LINES}```",
+                }
             },
         },
-    }
+    },
 }
 
 
@@ -64,9 +88,9 @@ BODY = {
     responses={
         200: {
             "description": "每笔一行 / a line per item",
-            "content": {NDJSON: {"schema": {"type": "string"}, "example": BATCH_ANSWERS}},
+            "content": {NDJSON: {"schema": {"type": "string"}, "examples": ANSWERS}},
         },
-        **problems(400, 401, 403, 413, 415, 503),
+        **problems(*CALLER, *NO_BODY, *DEFECT),
     },
     openapi_extra=BODY,
     summary="批量开具，逐笔应答 / Issue many, an answer per item",
@@ -76,7 +100,41 @@ async def batch(request: Request, caller: Issuing) -> Response:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > MOST_BYTES:
         raise _over_bytes()
-    return _Answers(request, caller, _splitter(request))
+    pieces = _pieces(request)
+    first = await _something(pieces)
+    return _Answers(request, caller, _splitter(request), _again(first, pieces))
+
+
+async def _something(pieces: AsyncGenerator[bytes]) -> bytes:
+    """The first piece of a body. Raises `Malformed` when there is none: what was to be issued was lost on its way."""
+    try:
+        async for piece in pieces:
+            if piece:
+                return piece
+    except ClientDisconnect as gone:
+        raise Malformed(Text("请求体不完整", "The body is incomplete")) from gone
+    raise Malformed(Text("没有请求体", "There is no body"))
+
+
+async def _again(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async with aclosing(rest):
+        async for piece in rest:
+            yield piece
+
+
+async def _pieces(request: Request) -> AsyncGenerator[bytes]:
+    """The body as it comes; an empty piece is its end."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                piece = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as slow:
+            raise BodyTooSlow from slow
+        yield piece
 
 
 def _splitter(request: Request) -> Splitter:
@@ -96,13 +154,17 @@ class _Answers(Response):
 
     media_type = NDJSON
 
-    def __init__(self, request: Request, caller: Caller, splitter: Splitter) -> None:
+    def __init__(self, request: Request, caller: Caller, splitter: Splitter, pieces: AsyncGenerator[bytes]) -> None:
         super().__init__(media_type=NDJSON)
         del self.headers["content-length"]
         self._request = request
         self._services = services_of(request)
         self._caller = caller
         self._splitter = splitter
+        self._pieces = pieces
+        self._patience = patience_of(request)
+        if self._patience is not None:
+            self.headers["Preference-Applied"] = RESPOND_ASYNC
         self._window = Window(AT_ONCE, BYTES_AT_ONCE)
         self._answers: asyncio.Queue[tuple[Awaitable[bytes], int] | None] = asyncio.Queue()
         self._language = from_accept_language(request.headers.get("accept-language"))
@@ -153,7 +215,7 @@ class _Answers(Response):
     async def _items(self) -> AsyncGenerator[Item]:
         """Raises `KaipiaoError` where the batch breaks off."""
         count = received = 0
-        async with aclosing(self._pieces()) as pieces:
+        async with aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 received += len(piece)
                 if received > MOST_BYTES:
@@ -166,34 +228,22 @@ class _Answers(Response):
                         )
                     yield item
 
-    async def _pieces(self) -> AsyncGenerator[bytes]:
-        """The body as it comes; an empty piece is its end."""
-        stream = aiter(self._request.stream())
-        while True:
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    piece = await anext(stream)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as slow:
-                raise BodyTooSlow from slow
-            yield piece
-
     async def _issue(self, item: Item) -> bytes:
         order: str | None = None
         try:
             draft = await self._parsed(item.raw)
             order = draft.order
             taxpayers_for(self._caller, self._services, draft.seller_tax_number)
-            issued = await self._services.issuer.issue(draft)
+            found = await issue_or_accept(self._services.issuer, draft, self._patience)
         except KaipiaoError as error:
             return self._problem(item.position, order or order_of(item.raw), error)
         except Exception as defect:  # a defect of ours, met by one item, harms no other
             log.error("defect", exc_info=defect, extra={"request_id": self._request_id()})
             return self._problem(item.position, order, Internal())
-        status = 200 if issued.replayed else 201
-        view = issued_view(issued).model_dump()
-        return _line({"position": item.position, "order": draft.order, "status": status, "invoice": view})
+        told: dict[str, object] = {"position": item.position, "order": draft.order}
+        if isinstance(found, InvoiceRecord):
+            return _line({**told, "status": 202, "accepted": invoice_view(found).model_dump()})
+        return _line({**told, "status": 200 if found.replayed else 201, "invoice": issued_view(found).model_dump()})
 
     async def _parsed(self, raw: bytes) -> Draft:
         return await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)

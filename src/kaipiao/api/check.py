@@ -16,6 +16,8 @@ from kaipiao.api.envelope import body_of
 from kaipiao.api.examples import CHECKED, SALE
 from kaipiao.api.invoices import PARSE_IN_THREAD
 from kaipiao.api.openapi import problems
+from kaipiao.api.stated import BODY as NO_BODY
+from kaipiao.api.stated import CALLER, FORM, READING, TAXPAYER_UNKNOWN
 from kaipiao.errors import ChannelCannotCarry
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.model import Draft, Invoice, Line
@@ -81,7 +83,7 @@ class CheckView(BaseModel):
     response_model=CheckView,
     responses={
         200: {"content": {"application/json": {"example": CHECKED}}},
-        **problems(400, 401, 403, 404, 408, 413, 415, 422, 503),
+        **problems(*CALLER, *NO_BODY, *TAXPAYER_UNKNOWN, *FORM, *READING),
     },
     openapi_extra=BODY,
     summary="校验，不开具 / Check without issuing",

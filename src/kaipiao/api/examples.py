@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 SALE: dict[str, object] = {
     "order": "A-1001",
     "seller": "91110000MAKP00001M",
@@ -27,14 +29,30 @@ BATCH_LINES = "".join(
     f'"tax_included":true,"lines":[{_LINE}]}}\n'
     for place in (1001, 1002)
 )
-BATCH_ANSWERS = (
-    '{"position":1,"order":"A-1001","status":201,"invoice":{"order":"A-1001","number":"26117000000000000001",'
-    '"kind":"general","amount":"100.00","tax":"6.00","total":"106.00","made_at":"2026-11-03T09:00:00.000+08:00",'
-    '"seal":{"algorithm":"SM2-SM3","key_id":"seal-1","digest":"9f…","value":"30…"},'
-    '"links":{"self":"/v1/invoices/26117000000000000001"}}}\n'
-    '{"position":2,"order":"A-1002","status":409,"problem":{"type":"urn:kaipiao:problem:KP-ORDER-01","status":409,'
-    '"code":"KP-ORDER-01","send_again":"no"}}\n'
+_NUMBER = "26117000000000000001"
+_LINK = f"/v1/invoices/{_NUMBER}"
+_MADE_AT = "2026-11-03T09:00:00.000+08:00"
+DIGEST = "bedc63c9c8395c40e446448760c59b63298952d09b080d9908d553675a81d142"
+_SIGNATURE = (
+    "3045022072f855a72ff029922c23107ca1fa77b2febf20772225f4ff3968722c7ac7400202"
+    "2100b08ec01c1959903f41e542df75a64180033a4a62d423ed5a8cf3fc2fd79cd581"
 )
+ISSUED: dict[str, object] = {
+    "order": "A-1001",
+    "number": _NUMBER,
+    "kind": "general",
+    "amount": "100.00",
+    "tax": "6.00",
+    "total": "106.00",
+    "made_at": _MADE_AT,
+    "seal": {"algorithm": "SM2-SM3", "key_id": "seal-1", "digest": DIGEST, "value": _SIGNATURE},
+    "links": {
+        "self": _LINK,
+        "document": f"{_LINK}/document",
+        "seal": f"{_LINK}/seal",
+        "events": f"{_LINK}/events",
+    },
+}
 CHECKED: dict[str, object] = {
     "order": "A-1001",
     "seller": "91110000MAKP00001M",
@@ -89,9 +107,47 @@ CANCELLED: dict[str, object] = {
 }
 
 
+ACCEPTED: dict[str, object] = {
+    **LISTED[0],
+    **dict.fromkeys(("number", "sent_at", "accepted_at", "deadline", "provenance")),
+    "state": "accepted",
+}
+DOCUMENT = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<EInvoice><Header><EIid>26117000000000000001</EIid>'
+    "<EInvoiceTag>SWEI1100</EInvoiceTag><Version>0.35</Version></Header></EInvoice>"
+)
+SEAL: dict[str, object] = {
+    "format": "kaipiao-seal-1",
+    "algorithm": "SM2-SM3",
+    "key_id": "seal-1",
+    "digest": DIGEST,
+    "signature": _SIGNATURE,
+    "public_key": "04148df4a66939cd190ed61e1d2040f44f44a86b1475bcb3cb048f9299f9b13531"
+    "067f4233bcf1c486225d04edf6bf524c1afa3475ee23d2f910718e8abd4b02b6",
+}
+EVENTS: list[dict[str, object]] = [
+    {
+        "position": 4711,
+        "writer": "node-1-20261103T010000Z",
+        "sequence": 4711,
+        "kind": "confirmed",
+        "at": "2026-11-03T09:00:03.480+08:00",
+        "taxpayer": "91110000MAKP00001M",
+        "order": "A-1001",
+        "data": {"number": _NUMBER, "provenance": "result"},
+        "hash": "17528881216699d9621029a5c5b21531f7bd6785cd6fa7d901a8578bc79a53b2",
+    }
+]
+
+
 def example(value: object) -> dict[str, object]:
     """The `content` of a JSON answer with this example."""
     return {"application/json": {"example": value}}
+
+
+def lines(*answers: object) -> str:
+    """NDJSON: a line for each."""
+    return "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in answers)
 
 
 TAXPAYERS = [{"taxpayer": "91110000MAKP00001M", "name": "示例商贸有限公司", "tenant": "default", "channels": ["leqi"]}]
@@ -119,8 +175,47 @@ COVER: dict[str, object] = {
     "quota_left": "871599.50",
     "bounds": {"numbers": 9.1, "quota": None, "upload_window": 48.0, "month_end": 663.0, "year_end": 1407.0},
 }
+STATUS: dict[str, object] = {
+    "environment": "test",
+    "node": "node-1",
+    "version": "0.1.0",
+    "ready": True,
+    "reasons": [],
+    "taxpayers": [
+        {
+            "taxpayer": "91110000MAKP00001M",
+            "states": {"issued": 2, "confirmed": 1218},
+            "cover_hours": 9.1,
+            "cover_bound": "numbers",
+            "cover_bounds": {"numbers": 9.1, "quota": None, "upload_window": 48.0, "month_end": 663.0},
+            "rate_per_hour": 305,
+            "numbers_left": 2780,
+            "quota_left": "871599.50",
+        }
+    ],
+}
+HEALTHY = {"status": "ok", "version": "0.1.0"}
+READY: dict[str, object] = {"status": "ready", "reasons": []}
+NOT_READY: dict[str, object] = {"status": "not_ready", "reasons": ["numbers:91110000MAKP00001M"]}
+AUDIT: dict[str, object] = {
+    "sound": True,
+    "events": 4711,
+    "writers": [
+        {
+            "writer": "node-1-20261103T010000Z",
+            "events": 4711,
+            "covered": 4700,
+            "uncovered": [4701, 4711],
+            "first_break": None,
+            "bad_heads": [],
+        }
+    ],
+}
+METRICS = (
+    "# HELP kaipiao_http_requests_seconds 请求 Requests\n# TYPE kaipiao_http_requests_seconds histogram\n"
+    'kaipiao_http_requests_seconds_count{method="POST",route="/v1/invoices",status="2xx"} 1220.0\n# EOF\n'
+)
+BOOKS = lines(LISTED[0])
 STREAM = (
-    'retry: 2000\nid: 4710\n\nid: 4711\nevent: confirmed\ndata: {"position":4711,"writer":"node-1","sequence":4711,'
-    '"kind":"confirmed","at":"2026-11-03T09:00:03.480+08:00","taxpayer":"91110000MAKP00001M","order":"A-1001",'
-    '"data":{"number":"26117000000000000001"},"hash":"5c…"}\n\n: \n\n'
+    f"retry: 2000\nid: 4710\n\nid: 4711\nevent: confirmed\ndata: {json.dumps(EVENTS[0], ensure_ascii=False)}\n\n: \n\n"
 )

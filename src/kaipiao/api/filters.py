@@ -17,7 +17,8 @@ from kaipiao.language import Text
 from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
 
 LARGEST_ID = 2**63 - 1
-NEXT_PAGE = {"Link": {"description": "rel=next: 下一页 / the next page", "schema": {"type": "string"}}}
+LINK = '</v1/invoices?limit=100&after=905969664000000001>; rel="next"'
+NEXT_PAGE = {"Link": {"description": "rel=next: 下一页 / the next page", "schema": {"type": "string"}, "example": LINK}}
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -61,14 +62,21 @@ class Filters:
 
 async def filters(
     state: Annotated[
-        list[State] | None, Query(description="只看这些状态，可重复 / only these states; may be repeated")
+        list[State] | None,
+        Query(description="只看这些状态，可重复 / only these states; may be repeated", examples=[["issued"]]),
     ] = None,
-    kind: Annotated[Literal["general", "special"] | None, Query(description="普票、专票 / kind of invoice")] = None,
-    channel: Annotated[str | None, Query(min_length=1, max_length=64, description="通道 / channel")] = None,
+    kind: Annotated[
+        Literal["general", "special"] | None, Query(description="普票、专票 / kind of invoice", examples=["general"])
+    ] = None,
+    channel: Annotated[
+        str | None, Query(min_length=1, max_length=64, description="通道 / channel", examples=["leqi"])
+    ] = None,
     made_from: Moment = None,
     made_to: Moment = None,
-    after: Annotated[int, Query(ge=0, le=LARGEST_ID, description="上一页末条的 id / id of the last one seen")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_ID, description="上一页末条的 id / id of the last one seen", examples=[0])
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="一页张数 / of a page", examples=[100])] = 100,
 ) -> Filters:
     """A dependency: the filters of this request. A day in `made_to` is included as a whole, an instant is not."""
     span = Span(_moment(made_from, "made_from"), _moment(made_to, "made_to", day_end=True))

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.envelope import body_of
-from kaipiao.api.examples import LISTED, example
+from kaipiao.api.examples import DIGEST, DOCUMENT, EVENTS, ISSUED, LISTED, SALE, SEAL, example
 from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
-from kaipiao.api.later import ACCEPTED, PREFER, accepted, wants_it_later
+from kaipiao.api.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
 from kaipiao.api.openapi import problems
 from kaipiao.api.services import Services
+from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READING, SEALS, TAXPAYER_UNKNOWN
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
 from kaipiao.errors import NotFound
 from kaipiao.intake.requests import InvoiceRequest, parse_request
@@ -26,37 +27,33 @@ router = APIRouter(prefix="/v1/invoices", tags=["invoices"])
 issuing_caller = caller_with(Permission.ISSUE)
 Issuing = Annotated[Caller, Depends(issuing_caller)]
 Reading = Annotated[Caller, Depends(caller_with(Permission.READ))]
-Number = Annotated[str, Path(description="20 位发票号码 / 20 digits", examples=["26442000000000000001"])]
-Taxpayer = Annotated[str | None, Query(min_length=1, max_length=20, description="纳税人识别号 / tax number")]
+Number = Annotated[
+    str,
+    Path(
+        description="20 位发票号码 / 20 digits",
+        examples=["26117000000000000001"],
+        json_schema_extra={"pattern": "^[0-9]{20}$"},
+    ),
+]
+Taxpayer = Annotated[
+    str | None,
+    Query(min_length=1, max_length=20, description="纳税人识别号 / tax number", examples=["91110000MAKP00001M"]),
+]
 
 REQUEST_BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"$ref": "#/components/schemas/InvoiceRequest"},
-                "example": {
-                    "order": "A-1001",
-                    "seller": "91110000MAKP00001M",
-                    "kind": "general",
-                    "buyer": {"name": "示例商贸有限公司"},
-                    "tax_included": True,
-                    "lines": [
-                        {
-                            "name": "工作午餐",
-                            "short_name": "餐饮服务",
-                            "tax_code": "3070401000000000000",
-                            "tax_rate": "0.06",
-                            "quantity": "2",
-                            "unit_price": "53.00",
-                        }
-                    ],
-                },
-            }
-        },
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InvoiceRequest"}, "example": SALE}},
     }
 }
-READ_PROBLEMS = problems(400, 401, 403, 404, 503)
+LOCATION: dict[str, object] = {
+    "Location": {
+        "description": "这张发票 / the invoice",
+        "schema": {"type": "string"},
+        "example": "/v1/invoices/26117000000000000001",
+    }
+}
+READ_PROBLEMS = problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *READING)
 PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event loop
 
 
@@ -65,9 +62,18 @@ PARSE_IN_THREAD = 64 * 1024  # bytes: a larger body is parsed beside the event l
     status_code=201,
     response_model=IssuedView,
     responses={
-        200: {"model": IssuedView, "description": "订单已开过：同一答案 / the order was issued before"},
+        200: {
+            "model": IssuedView,
+            "description": "订单已开过：同一答案 / the order was issued before",
+            "headers": {
+                **LOCATION,
+                "Kaipiao-Replayed": {"schema": {"type": "string", "const": "true"}, "example": "true"},
+            },
+            "content": example(ISSUED),
+        },
+        201: {"headers": LOCATION, "content": example(ISSUED), "description": "已开具 / issued"},
         202: ACCEPTED,
-        **problems(400, 401, 403, 404, 408, 409, 413, 415, 422, 503),
+        **problems(*CALLER, *ISSUING),
     },
     openapi_extra={**REQUEST_BODY, "parameters": [PREFER]},
     summary="开具一张发票 / Issue an invoice",
@@ -79,11 +85,9 @@ async def issue(request: Request, caller: Issuing) -> Response:
     raw = await body_of(request, services.body_limit)
     draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
     taxpayers_for(caller, services, draft.seller_tax_number)
-    if wants_it_later(request):
-        record = await services.issuer.accept(draft)
-        if record.number is None:
-            return accepted(record)
-    issued = await services.issuer.issue(draft)
+    issued = await issue_or_accept(services.issuer, draft, patience_of(request))
+    if isinstance(issued, InvoiceRecord):
+        return accepted(issued)
     view = issued_view(issued)
     status = 200 if issued.replayed else 201
     headers = {"Location": view.links["self"]}
@@ -103,7 +107,9 @@ async def find(
     response: Response,
     caller: Reading,
     wanted: Annotated[Filters, Depends(filters)],
-    order: Annotated[str | None, Query(min_length=1, max_length=128, description="订单号 / your order key")] = None,
+    order: Annotated[
+        str | None, Query(min_length=1, max_length=128, description="订单号 / your order key", examples=["A-1001"])
+    ] = None,
     taxpayer: Taxpayer = None,
 ) -> list[InvoiceView]:
     """By `order`: the one invoice of each taxpayer, whatever else is given. Else a page; `Link` leads to the next."""
@@ -121,7 +127,7 @@ async def find(
 @router.get(
     "/{number}",
     response_model=InvoiceView,
-    responses=READ_PROBLEMS,
+    responses={200: {"content": example(LISTED[0])}, **READ_PROBLEMS},
     summary="一张发票的现状 / One invoice as it stands",
 )
 async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> InvoiceView:
@@ -131,7 +137,16 @@ async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxp
 @router.get(
     "/{number}/document",
     response_class=Response,
-    responses={200: {"content": {"application/xml": {"schema": {"type": "string"}}}}, **READ_PROBLEMS},
+    responses={
+        200: {
+            "headers": {
+                "Content-SM3": {"description": "SM3，十六进制 / hex", "schema": {"type": "string"}, "example": DIGEST},
+                "Content-Disposition": {"schema": {"type": "string"}, "example": 'attachment; filename="….xml"'},
+            },
+            "content": {"application/xml": {"schema": {"type": "string"}, "example": DOCUMENT}},
+        },
+        **READ_PROBLEMS,
+    },
     summary="冻结的 XML / The frozen XML",
 )
 async def document(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
@@ -143,7 +158,10 @@ async def document(request: Request, number: Number, caller: Reading, taxpayer: 
 @router.get(
     "/{number}/seal",
     response_model=dict[str, object],
-    responses=READ_PROBLEMS,
+    responses={
+        200: {"content": example(SEAL)},
+        **problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *READING, *SEALS),
+    },
     summary="分离式签章 / The detached seal",
 )
 async def seal(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
@@ -158,7 +176,7 @@ async def seal(request: Request, number: Number, caller: Reading, taxpayer: Taxp
 @router.get(
     "/{number}/events",
     response_model=list[EventView],
-    responses=READ_PROBLEMS,
+    responses={200: {"content": example(EVENTS)}, **READ_PROBLEMS},
     summary="一张发票的经过 / What happened to it",
 )
 async def events(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> list[EventView]:

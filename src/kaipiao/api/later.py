@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kaipiao.access.tokens import Caller, Permission
-from kaipiao.api.access import caller_with, one_taxpayer, services_of
+from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.examples import ACCEPTED as WAITING
 from kaipiao.api.examples import CANCELLED, example
 from kaipiao.api.openapi import problems
+from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
 from kaipiao.api.views import InvoiceView, invoice_view
-from kaipiao.ledger.port import InvoiceRecord
+from kaipiao.errors import CannotIssue, NotFound, OrderAmbiguous
+from kaipiao.invoice.model import Draft
+from kaipiao.issuing.issuer import Issued, Issuer
+from kaipiao.ledger.port import InvoiceRecord, Ledger
 
 router = APIRouter(tags=["invoices"])
 Issuing = Annotated[Caller, Depends(caller_with(Permission.ISSUE))]
 RESPOND_ASYNC = "respond-async"
+MOST_WAIT = 30.0  # seconds: more is not waited
+LOOK_SECONDS = 0.2  # between two looks for a number
 PREFER: dict[str, Any] = {
     "name": "Prefer",
     "in": "header",
     "required": False,
-    "description": "respond-async：先受理、后编号，应答 202 / stored now, numbered later, answered with 202",
+    "description": "respond-async：先受理、后编号，应答 202；再加 wait=秒：在此之内有号码则 201 / stored now, numbered later, "
+    "answered with 202; with wait=SECONDS: 201 if it has its number by then",
     "schema": {"type": "string"},
     "example": RESPOND_ASYNC,
 }
@@ -29,16 +38,46 @@ ACCEPTED: dict[str, Any] = {
     "model": InvoiceView,
     "description": "已受理，尚无号码 / accepted, no number yet",
     "headers": {
-        "Location": {"description": "这笔订单的现状 / the order as it stands", "schema": {"type": "string"}},
-        "Preference-Applied": {"description": RESPOND_ASYNC, "schema": {"type": "string"}},
+        "Location": {
+            "description": "这笔订单的现状 / the order as it stands",
+            "schema": {"type": "string"},
+            "example": "/v1/invoices?order=A-1001&taxpayer=91110000MAKP00001M",
+        },
+        "Preference-Applied": {
+            "description": RESPOND_ASYNC,
+            "schema": {"type": "string"},
+            "example": RESPOND_ASYNC,
+        },
     },
+    "content": example(WAITING),
 }
 
 
-def wants_it_later(request: Request) -> bool:
-    """Whether the caller prefers not to wait for the number. Other preferences (`wait=10`) are ignored, as RFC 7240 allows."""
-    given = ",".join(request.headers.getlist("prefer")).split(",")
-    return any(one.partition(";")[0].strip().lower() == RESPOND_ASYNC for one in given)
+def patience_of(request: Request) -> float | None:
+    """Seconds that the caller would wait for the number before it is answered without one; None: it wants the number.
+
+    RFC 7240: `respond-async` is 0 seconds, `respond-async, wait=10` ten; what else is preferred is ignored."""
+    seconds, later = 0.0, False
+    for one in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = one.partition(";")[0].strip().lower().partition("=")
+        later = later or (name, value) == (RESPOND_ASYNC, "")
+        if name.strip() == "wait" and value.strip().isascii() and value.strip().isdigit():
+            seconds = min(MOST_WAIT, float(value))
+    return seconds if later else None
+
+
+async def issue_or_accept(issuer: Issuer, draft: Draft, patience: float | None) -> Issued | InvoiceRecord:
+    """The invoice; or, when the caller does not want to wait longer than `patience` for its number, the stored order."""
+    if patience is None:
+        return await issuer.issue(draft)
+    record = await issuer.accept(draft)
+    until = asyncio.get_running_loop().time() + patience
+    while record.number is None and (left := until - asyncio.get_running_loop().time()) > 0:
+        try:
+            return await issuer.issue(draft)
+        except CannotIssue:
+            await asyncio.sleep(min(left, LOOK_SECONDS))
+    return record if record.number is None else await issuer.issue(draft)
 
 
 def accepted(record: InvoiceRecord) -> Response:
@@ -51,22 +90,40 @@ def accepted(record: InvoiceRecord) -> Response:
 @router.post(
     "/v1/invoices:cancel",
     response_model=InvoiceView,
-    responses={200: {"content": example(CANCELLED)}, **problems(400, 401, 403, 404, 409, 503)},
+    responses={
+        200: {"content": example(CANCELLED)},
+        **problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *ORDER_NUMBERED, *WRITING),
+    },
     summary="撤销尚无号码的订单 / Cancel an order that has no number yet",
 )
 async def cancel(
     request: Request,
     caller: Issuing,
-    order: Annotated[str, Query(min_length=1, max_length=128, description="订单号 / your order key")],
+    order: Annotated[
+        str, Query(min_length=1, max_length=128, description="订单号 / your order key", examples=["A-1001"])
+    ],
     taxpayer: Annotated[
         str | None,
         Query(
-            min_length=1, max_length=20, description="纳税人识别号，多于一个时必填 / required when there are several"
+            min_length=1,
+            max_length=20,
+            description="纳税人识别号，几个纳税人都有这个订单号时必填 / needed when several have this order",
+            examples=["91110000MAKP00001M"],
         ),
     ] = None,
 ) -> InvoiceView:
     """Only while it is `accepted`; again is the same. Once it has a number there is only the red letter. The order key stays
     taken."""
     services = services_of(request)
-    owner = one_taxpayer(caller, services, taxpayer)
+    owner = await _owner(services.ledger, taxpayers_for(caller, services, taxpayer), order)
     return invoice_view(await services.issuer.cancel(owner, order))
+
+
+async def _owner(ledger: Ledger, taxpayers: tuple[str, ...], order: str) -> str:
+    """Whose order this is. Raises `NotFound`, and `OrderAmbiguous` when several of these taxpayers have one of this key."""
+    found = [owner for owner in taxpayers if await ledger.find(owner, orders=[order])]
+    if not found:
+        raise NotFound()
+    if len(found) > 1:
+        raise OrderAmbiguous()
+    return found[0]

@@ -12,19 +12,26 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from kaipiao import __version__
 from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRICS, NOT_READY, READY, STATUS, example
 from kaipiao.api.openapi import problems
+from kaipiao.api.stated import CALLER, READING
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
 from kaipiao.operations.scrape import OPENMETRICS
 
 router = APIRouter(tags=["platform"])
-PROBLEMS = problems(400, 401, 403, 503)
+PROBLEMS = problems(*CALLER, *READING)
 OPEN: dict[str, object] = {"security": []}
 LARGEST_POSITION = 2**63 - 1
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
 
 
-@router.get("/healthz", openapi_extra=OPEN, summary="进程是否存活 / Is the process alive?")
+@router.get(
+    "/healthz",
+    openapi_extra=OPEN,
+    responses={200: {"content": example(HEALTHY)}, **problems()},
+    summary="进程是否存活 / Is the process alive?",
+)
 async def healthz() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
@@ -33,7 +40,11 @@ async def healthz() -> dict[str, str]:
     "/readyz",
     openapi_extra=OPEN,
     response_model=ReadinessView,
-    responses={503: {"model": ReadinessView, "description": "尚不能开票 / not ready"}},
+    responses={
+        200: {"content": example(READY)},
+        503: {"model": ReadinessView, "description": "尚不能开票 / not ready", "content": example(NOT_READY)},
+        **problems(),
+    },
     summary="能否开票 / Can it issue?",
 )
 async def readyz(request: Request) -> JSONResponse:
@@ -46,7 +57,14 @@ async def readyz(request: Request) -> JSONResponse:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {OPENMETRICS: {"schema": {"type": "string"}}}}, **PROBLEMS},
+    responses={
+        200: {
+            "content": {
+                form: {"schema": {"type": "string"}, "example": METRICS} for form in (OPENMETRICS, "text/plain")
+            }
+        },
+        **PROBLEMS,
+    },
     summary="运行指标（OpenMetrics）/ Metrics (OpenMetrics)",
 )
 async def metrics(request: Request, caller: Operating) -> Response:
@@ -54,7 +72,12 @@ async def metrics(request: Request, caller: Operating) -> Response:
     return Response(page.content, headers={"Content-Type": page.content_type, "Vary": "Accept"})
 
 
-@router.get("/v1/status", response_model=StatusView, responses=PROBLEMS, summary="待上传、可持续时长 / Debt and cover")
+@router.get(
+    "/v1/status",
+    response_model=StatusView,
+    responses={200: {"content": example(STATUS)}, **PROBLEMS},
+    summary="待上传、可持续时长 / Debt and cover",
+)
 async def status(request: Request, caller: Operating) -> dict[str, object]:
     services = services_of(request)
     sellers = []
@@ -84,12 +107,19 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
     }
 
 
-@router.get("/v1/events", response_model=list[EventView], responses=PROBLEMS, summary="事件流水 / The trail of events")
+@router.get(
+    "/v1/events",
+    response_model=list[EventView],
+    responses={200: {"content": example(EVENTS)}, **PROBLEMS},
+    summary="事件流水 / The trail of events",
+)
 async def events(
     request: Request,
     caller: Auditing,
-    after: Annotated[int, Query(ge=0, le=LARGEST_POSITION)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_POSITION, description="上一条的 position / of the last one seen", examples=[0])
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
 ) -> list[EventView]:
     services = services_of(request)
     if caller.may_act_for(ANY):
@@ -100,7 +130,12 @@ async def events(
     return [event_view(event) for event in sorted(trail, key=lambda event: event.position)[:limit]]
 
 
-@router.get("/v1/audit", response_model=AuditView, responses=PROBLEMS, summary="核验事件链 / Verify the chained trail")
+@router.get(
+    "/v1/audit",
+    response_model=AuditView,
+    responses={200: {"content": example(AUDIT)}, **PROBLEMS},
+    summary="核验事件链 / Verify the chained trail",
+)
 async def audit(request: Request, caller: Auditing) -> JSONResponse:
     del caller
     return JSONResponse(audit_view(await services_of(request).audit()))
@@ -109,7 +144,10 @@ async def audit(request: Request, caller: Auditing) -> JSONResponse:
 @router.get(
     "/v1/books",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **PROBLEMS},
+    responses={
+        200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}, "example": BOOKS}}},
+        **PROBLEMS,
+    },
     summary="导出账本 / Export the books (NDJSON)",
 )
 async def books(request: Request, caller: Auditing) -> StreamingResponse:

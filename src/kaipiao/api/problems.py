@@ -45,7 +45,7 @@ def _findings(value: object, language: Language) -> object:
 def response(error: KaipiaoError, request: Request) -> JSONResponse:
     language = from_accept_language(request.headers.get("accept-language"))
     request_id = str(request.scope.get("kaipiao.request_id", ""))
-    headers: dict[str, str] = {"Content-Language": language}
+    headers: dict[str, str] = {"Content-Language": language, "X-Request-Id": request_id}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="kaipiao"'
     if error.status == 503:
@@ -94,4 +94,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:
         log.error("defect", exc_info=error, extra={"request_id": request.scope.get("kaipiao.request_id")})
-        return response(Internal(), request)
+        answer = response(Internal(), request)  # it leaves outside of what gives the others their fixed headers
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer

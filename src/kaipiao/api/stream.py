@@ -18,6 +18,7 @@ from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.examples import STREAM
 from kaipiao.api.feed import Feed, Wanted
 from kaipiao.api.openapi import problems
+from kaipiao.api.stated import CALLER, LISTENERS, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.views import event_view
 from kaipiao.errors import KaipiaoError, Malformed
 from kaipiao.language import Text
@@ -33,6 +34,16 @@ HEARTBEAT_SECONDS = 10.0
 GLANCE_SECONDS = 0.3  # so long nothing new: who did not ask for a stream has it all
 READ_SECONDS = 60.0  # real time that a listener may leave events unread
 LARGEST_POSITION = 2**63 - 1
+# Of the text as a whole, or of each of its events, as the reader takes it: JSON Schema has no word for such a stream.
+EVENT_SCHEMA: dict[str, object] = {
+    "type": ["string", "object"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "EventView"},
+        "retry": {"type": ["string", "integer"]},
+    },
+}
 PARAMETER = {
     "parameters": [
         {
@@ -40,6 +51,7 @@ PARAMETER = {
             "in": "header",
             "required": False,
             "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"},
+            "example": "4710",
             "description": "从这个 id 之后接着 / go on after this id",
         }
     ]
@@ -50,8 +62,8 @@ PARAMETER = {
     "/v1/events/stream",
     response_class=Response,
     responses={
-        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": STREAM}}},
-        **problems(400, 401, 403, 404, 503),
+        200: {"content": {MEDIA_TYPE: {"schema": EVENT_SCHEMA, "example": STREAM}}},
+        **problems(*CALLER, *TAXPAYER_UNKNOWN, *LISTENERS, *READING),
     },
     openapi_extra=PARAMETER,
     summary="事件流（SSE）/ Events as they happen",
@@ -59,12 +71,16 @@ PARAMETER = {
 async def stream(
     request: Request,
     caller: Auditing,
-    taxpayer: Annotated[str | None, Query(min_length=1, max_length=20, description="只看这个纳税人 / only its")] = None,
+    taxpayer: Annotated[
+        str | None,
+        Query(min_length=1, max_length=20, description="只看这个纳税人 / only its", examples=["91110000MAKP00001M"]),
+    ] = None,
     order: Annotated[
-        str | None, Query(min_length=1, max_length=128, description="只看这个订单 / only this order")
+        str | None,
+        Query(min_length=1, max_length=128, description="只看这个订单 / only this order", examples=["A-1001"]),
     ] = None,
     after: Annotated[
-        int | None, Query(ge=0, le=LARGEST_POSITION, description="缺省从现在起 / default: from now")
+        int | None, Query(ge=0, le=LARGEST_POSITION, description="缺省从现在起 / default: from now", examples=[0])
     ] = None,
 ) -> Response:
     """`id` is the event's position. A client that connects again with `Last-Event-ID` misses nothing and gets none twice.

@@ -13,6 +13,7 @@ from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.examples import COVER, NUMBERS, QUOTA, TAXPAYERS, example
 from kaipiao.api.openapi import problems
 from kaipiao.api.services import Services
+from kaipiao.api.stated import CALLER, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.views import stamp
 from kaipiao.clock import month_of, year_of
 from kaipiao.errors import NotFound
@@ -21,10 +22,20 @@ from kaipiao.ledger.port import Taxpayer
 
 router = APIRouter(prefix="/v1/taxpayers", tags=["taxpayers"])
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
-TaxNumber = Annotated[str, Path(description="纳税人识别号 / tax number", examples=["91110000MAKP00001M"])]
-Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="yyyy-MM；缺省本月 / this month")]
-Year = Annotated[int | None, Query(ge=2000, le=2099, description="缺省今年 / this year")]
-PROBLEMS = problems(400, 401, 403, 404, 503)
+TaxNumber = Annotated[
+    str,
+    Path(
+        description="纳税人识别号 / tax number",
+        examples=["91110000MAKP00001M"],
+        json_schema_extra={"pattern": "^[0-9A-Z]{15,20}$"},
+    ),
+]
+Month = Annotated[
+    str | None,
+    Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="yyyy-MM；缺省本月 / this month", examples=["2026-11"]),
+]
+Year = Annotated[int | None, Query(ge=2000, le=2099, description="缺省今年 / this year", examples=[2026])]
+PROBLEMS = problems(*CALLER, *TAXPAYER_UNKNOWN, *READING)
 
 
 class TaxpayerView(BaseModel):
@@ -74,7 +85,7 @@ class CoverView(BaseModel):
 @router.get(
     "",
     response_model=list[TaxpayerView],
-    responses={200: {"content": example(TAXPAYERS)}, **problems(400, 401, 403, 503)},
+    responses={200: {"content": example(TAXPAYERS)}, **problems(*CALLER, *READING)},
     summary="纳税人 / The sellers",
 )
 async def taxpayers(request: Request, caller: Operating) -> list[TaxpayerView]:

@@ -78,6 +78,15 @@ TOKEN_REFUSALS = Entry(
         "Tokens that were refused, by code of the error (KP-ACCESS-01 none or not valid, 02 expired, 06 revoked)",
     ),
 )
+DEPRECATED = Entry(
+    "kaipiao_deprecated_requests",
+    Kind.COUNTER,
+    ("route",),
+    Text(
+        "仍在使用将要取消的地址的请求；日志中有令牌主体",
+        "Requests to routes that will go; the log names the token's subject",
+    ),
+)
 WIRE_CALLS = Entry(
     "kaipiao_wire_calls",
     Kind.COUNTER,
@@ -234,7 +243,7 @@ SESSIONS_WAITING = Entry(
 )
 
 MADE_AS_IT_HAPPENS = (
-    REQUESTS, TOKEN_REFUSALS, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
+    REQUESTS, TOKEN_REFUSALS, DEPRECATED, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
     LOOK_FAILURES,
 )  # fmt: skip
 MADE_WHEN_ASKED = (

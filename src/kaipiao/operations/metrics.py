@@ -29,6 +29,7 @@ class Metrics:
         self._requests = self._histogram(catalogue.REQUESTS)
         self._known: dict[tuple[str, str, int], Histogram] = {}
         self._token_refusals = self._counter(catalogue.TOKEN_REFUSALS)
+        self._deprecated = self._counter(catalogue.DEPRECATED)
         self._calls = self._counter(catalogue.WIRE_CALLS)
         self._call_seconds = self._histogram(catalogue.WIRE_CALL_SECONDS)
         self._phases = self._histogram(catalogue.WIRE_PHASES)
@@ -54,6 +55,10 @@ class Metrics:
     def token_refused(self, code: str) -> None:
         """`code` is one of our errors'."""
         self._token_refusals.labels(code).inc()
+
+    def deprecated_used(self, route: str) -> None:
+        """`route`: method and template of a route that will go."""
+        self._deprecated.labels(route).inc()
 
     def call_ended(self, channel: str, service: str, outcome: str, seconds: float, timeline: Timeline | None) -> None:
         """`timeline`: of the call's last exchange; None when nothing was answered."""

@@ -1,22 +1,14 @@
-"""Calls an ASGI application without a network."""
+"""Calls an ASGI application without a network. Whatever it answers, in whatever test, must be what it has described."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import Any
 
+from described import Answer, check
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
+__all__ = ["Answer", "call"]
 
 
 async def call(
@@ -65,4 +57,6 @@ async def call(
     except Exception:
         if answer.status != 500:  # a defect is answered, then raised again for the server's log
             raise
+    if isinstance(app, FastAPI):
+        check(app, method, path, answer)
     return answer

@@ -79,6 +79,36 @@ def test_an_array_is_a_batch_too_and_the_same_batch_again_gets_the_same_answers(
     told(story)
 
 
+@pytest.mark.parametrize("headers", [LINES, {"content-type": "application/json"}])
+def test_a_batch_without_a_body_was_lost_on_its_way_and_is_refused(headers: dict[str, str]) -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        refused = await send(app, b"", headers=headers)
+        assert (refused.status, refused.json()["code"]) == (400, "KP-INPUT-01")
+        gone = await call(app, "POST", "/v1/invoices:batch", token=token(), body=[], headers=headers)
+        assert gone.status == 400
+
+    told(story)
+
+
+def test_each_item_of_a_batch_can_be_accepted_first_and_numbered_later() -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        await post(app, sale("A-1"))
+        body = ndjson(sale("A-1"), sale("A-2"), sale("A-3", kind="x"), sale("A-2"), sale("A-2", remark="other"))
+        answer = await send(app, body, headers={**LINES, "prefer": "respond-async"})
+        assert answer.headers["preference-applied"] == "respond-async"
+        found = answers(answer)
+        assert [one["status"] for one in found] == [200, 202, 422, 202, 409]
+        assert found[1]["accepted"] == found[3]["accepted"]
+        assert (found[1]["accepted"]["state"], found[1]["accepted"]["number"]) == ("accepted", None)
+        await p.numberer.round()
+        again = answers(
+            await send(app, json.dumps([sale("A-2")]).encode(), headers={"content-type": "application/json"})
+        )
+        assert again[0]["status"] == 200
+
+    told(story)
+
+
 def test_items_are_committed_together() -> None:
     async def story(app: FastAPI, p: Point) -> None:
         under_way, most = 0, 0
@@ -103,7 +133,6 @@ def test_items_are_committed_together() -> None:
     ("body", "positions", "codes"),
     [
         (b"[", [1], ["KP-INPUT-01"]),
-        (b"", [1], ["KP-INPUT-01"]),
         (b'{"a":1}', [1], ["KP-INPUT-01"]),
         (b"[1,]", [1, 2], ["KP-INPUT-01"] * 2),
         (b"[1}", [1], ["KP-INPUT-01"]),
@@ -203,7 +232,7 @@ def test_reading_stops_while_answers_are_not_taken() -> None:
 
         running = asyncio.create_task(streaming(app, pieces, take))
         await asyncio.sleep(0.3)
-        assert len(pieces) == 500, "not even begun: the head of the answer is not taken"
+        assert len(pieces) == 499, "hardly begun: the head of the answer is not taken"
         gate.set()
         await asyncio.sleep(0)
         gate.clear()
@@ -242,8 +271,13 @@ def test_an_item_that_does_not_come_ends_the_batch(monkeypatch: pytest.MonkeyPat
         async def take(message: Any) -> None:
             taken.append(message.get("body", b""))
 
+        sent = [ndjson(sale("A-1"))]
+
         async def receive() -> Any:
+            if sent:
+                return {"type": "http.request", "body": sent.pop(), "more_body": True}
             await asyncio.sleep(10)
+            return None
 
         headers = [(b"authorization", f"Bearer {token()}".encode())]
         scope = {
@@ -252,7 +286,11 @@ def test_an_item_that_does_not_come_ends_the_batch(monkeypatch: pytest.MonkeyPat
             "server": ("127.0.0.1", 80),
         }  # fmt: skip
         await asyncio.wait_for(app(scope, receive, take), 2)
-        assert json.loads(b"".join(taken))["problem"]["code"] == "KP-HTTP-03"
+        made, broken = map(json.loads, b"".join(taken).splitlines())
+        assert (made["status"], broken["problem"]["code"]) == (201, "KP-HTTP-03")
+        taken.clear()
+        await asyncio.wait_for(app(scope, receive, take), 2)
+        assert json.loads(b"".join(taken))["code"] == "KP-HTTP-03", "nothing at all: a problem of the whole request"
 
     told(story)
 

@@ -33,7 +33,20 @@ from kaipiao.ledger.port import Taxpayer
 ISSUED, WAITING = "order-of-b", "waiting-of-b"
 TOTAL = "7421.19"  # nothing else comes to this
 REMARK = "remark-of-b"
-HARMLESS = {"state", "kind", "channel", "made_from", "made_to", "after", "limit", "month", "year", "Last-Event-ID"}
+HARMLESS = {
+    "X-Request-Id",
+    "Accept-Language",
+    "state",
+    "kind",
+    "channel",
+    "made_from",
+    "made_to",
+    "after",
+    "limit",
+    "month",
+    "year",
+    "Last-Event-ID",
+}
 TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/audit"}  # of the installation, about nobody
 A, B = token(taxpayers=(SELLER,)), token(taxpayers=(OTHER,))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -12,9 +14,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asgi import Answer, call
-from bench import SELLER, Point
+from bench import OTHER, SELLER, Point
 from fastapi import FastAPI
 from test_api import post, sale, token, told
+
+from kaipiao.errors import NumbersExhausted
+from kaipiao.invoice.model import Draft
+from kaipiao.issuing.issuer import Issued
 
 LATER = {"prefer": "respond-async"}
 
@@ -58,8 +64,11 @@ def test_a_call_that_waits_numbers_an_accepted_order_now() -> None:
 @pytest.mark.parametrize(
     ("prefer", "status"),
     [
-        ("respond-async, wait=10", 202),
-        ("wait=10,RESPOND-ASYNC", 202),
+        ("respond-async, wait=10", 201),
+        ("wait=10,RESPOND-ASYNC", 201),
+        ("respond-async, wait=0", 202),
+        ("respond-async, wait=²", 202),
+        ("RESPOND-ASYNC, wait=no", 202),
         ("respond-async;x=1", 202),
         ("wait=10", 201),
         ("return=minimal", 201),
@@ -70,6 +79,46 @@ def test_a_call_that_waits_numbers_an_accepted_order_now() -> None:
 def test_the_preference_is_read_as_rfc_7240_writes_it(prefer: str, status: int) -> None:
     async def story(app: FastAPI, p: Point) -> None:
         assert (await post(app, sale(), headers={"prefer": prefer})).status == status
+
+    told(story)
+
+
+def test_who_waits_a_while_is_answered_without_a_number_only_when_there_is_none_by_then() -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        issue, tries = p.issuer.issue, 0
+
+        async def scarce(draft: Draft) -> Issued:
+            nonlocal tries
+            tries += 1
+            if tries < 3:
+                raise NumbersExhausted()
+            return await issue(draft)
+
+        p.issuer.issue = scarce  # type: ignore[method-assign]
+        waiting = await post(app, sale("A-1"), headers={"prefer": "respond-async, wait=5"})
+        assert (waiting.status, tries) == (201, 3)
+        tries = -10
+        short = await post(app, sale("A-2"), headers={"prefer": "respond-async;wait=9, wait=1"})
+        assert (short.status, short.json()["state"]) == (202, "accepted")
+
+    told(story)
+
+
+def test_an_order_key_of_several_taxpayers_is_cancelled_only_when_its_taxpayer_is_named() -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        app.state.services = replace(app.state.services, taxpayers=(SELLER, OTHER))
+        find = p.ledger.find
+
+        async def anywhere(taxpayer: str, **what: Any) -> Any:
+            return await find(SELLER, **what)
+
+        await post(app, sale(), headers=LATER)
+        p.ledger.find = anywhere  # type: ignore[method-assign]
+        several = await cancel(app, "order=A-1")
+        assert (several.status, several.json()["code"]) == (409, "KP-ORDER-04")
+        p.ledger.find = find  # type: ignore[method-assign]
+        assert (await cancel(app, "order=A-1")).json()["state"] == "cancelled"
+        assert (await cancel(app, "order=A-2")).status == 404
 
     told(story)
 

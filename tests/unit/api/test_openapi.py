@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,10 @@ from bench import Point
 from fastapi import FastAPI
 from test_api import post, sale, token, told
 
-PROBLEM = "application/problem+json"
-
 
 def responses(app: FastAPI, path: str, method: str = "get") -> dict[str, Any]:
     found: dict[str, Any] = app.openapi()["paths"][path][method]["responses"]
     return found
-
-
-def test_each_documented_problem_has_its_media_type_schema_and_example() -> None:
-    async def story(app: FastAPI, p: Point) -> None:
-        document = app.openapi()
-        assert document["openapi"].startswith("3.1")
-        problem = document["components"]["schemas"]["Problem"]
-        for path, operations in document["paths"].items():
-            for operation in operations.values():
-                for status, response in operation["responses"].items():
-                    if int(status) < 400 or path == "/readyz":
-                        continue
-                    content = response["content"][PROBLEM]
-                    assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
-                    assert set(problem["required"]) <= set(content["example"])
-                    assert content["example"]["status"] == int(status)
-
-    told(story)
 
 
 def test_the_statuses_that_issuing_has_are_all_documented() -> None:
@@ -72,15 +51,6 @@ def test_the_statuses_that_issuing_has_are_all_documented() -> None:
 def test_no_form_of_the_framework_is_left_in_the_description() -> None:
     async def story(app: FastAPI, p: Point) -> None:
         assert "HTTPValidationError" not in json.dumps(app.openapi())
-
-    told(story)
-
-
-def test_every_reference_leads_somewhere() -> None:
-    async def story(app: FastAPI, p: Point) -> None:
-        document = app.openapi()
-        for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)):
-            assert name in document["components"]["schemas"]
 
     told(story)
 
