@@ -70,7 +70,11 @@ class ServerSettings(Part):
 
 
 class AccessSettings(Part):
-    """`issuer`, `audience`: what tokens are made with and must say. Another value makes every former token invalid."""
+    """`issuer`, `audience`: what tokens are made with and must say. Another value makes every former token invalid.
+
+    People: `session_hours`: how long one is signed in. `lockout_failures` failures within `lockout_seconds` lock a name or a
+    source for so long. `argon2_*`: of new password hashes (RFC 9106, second recommended option); `hash_at_once`: so many
+    are worked out at a time, each takes `argon2_memory_kib`. `admin_totp`: admins need one-time codes."""
 
     issuer: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao"
     audience: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao-api"
@@ -97,6 +101,15 @@ class TaxpayerSettings(Part):
     address: str | None = None
     telephone: str | None = None
     bank: str | None = None
+    session_hours: Annotated[float, Field(gt=0, le=168)] = 8.0
+    lockout_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    lockout_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    password_length: Annotated[int, Field(ge=8, le=64)] = 12
+    argon2_memory_kib: Annotated[int, Field(ge=7_168, le=4_194_304)] = 65_536
+    argon2_rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    argon2_lanes: Annotated[int, Field(ge=1, le=64)] = 4
+    hash_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    admin_totp: bool = True
     account: str | None = None
     drawer: Annotated[str, Field(min_length=1, max_length=300)] = "系统"
     seal: str

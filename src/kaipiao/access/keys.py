@@ -6,17 +6,17 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from kaipiao.access import revocations
+from kaipiao.access import revocations, strongbox
 from kaipiao.access.revocations import Revoked
 from kaipiao.access.tokens import Tokens
 from kaipiao.access.watched import Watched
 from kaipiao.errors import SealFault
 from kaipiao.seal.kek import load_or_create_kek, next_kek
 from kaipiao.seal.keystore import P256, KeyStore
-from kaipiao.settings import Settings
+from kaipiao.settings import Settings, TaxpayerSettings
 
 log = logging.getLogger(__name__)
 PURPOSE = "token"
@@ -40,7 +40,33 @@ def tokens_of(directory: Path, settings: Settings) -> Tokens:
         revoked=watched_revocations(directory),
         issuer=settings.access.issuer,
         audience=settings.access.audience,
+        tenants=tenants_of(settings),
     )
+
+
+def tenants_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The taxpayers of each tenant of this installation. Those for which the settings name none belong to none."""
+    nobody = TaxpayerSettings.model_fields["tenant"].default
+    found: dict[str, tuple[str, ...]] = {}
+    for seller in settings.taxpayer:
+        if seller.tenant != nobody:
+            found[seller.tenant] = (*found.get(seller.tenant, ()), seller.tax_number)
+    return found
+
+
+class StoredAccountKeys:
+    """The keys of purpose "account" of a data directory; the oldest one is used, and made when there is none."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self._directory, self._settings = directory, settings
+
+    def current(self) -> str:
+        store = key_store(self._directory, self._settings)
+        held = [entry.key_id for entry in store.list() if entry.purpose == strongbox.PURPOSE]
+        return held[0] if held else store.create(strongbox.PURPOSE, P256)
+
+    def key(self, key_id: str) -> EllipticCurvePrivateKey:
+        return key_store(self._directory, self._settings).p256(key_id)
 
 
 def watched_ring(directory: Path, settings: Settings) -> Watched[Ring]:
