@@ -24,6 +24,7 @@ ACCEPTED = "tests/unit/issuing/test_accepted_orders.py::"
 IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 CONTRACT = "tests/contract/ledger/"
+LOOKING = "tests/integration/test_looking_without_writing.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
 
 
@@ -363,6 +364,13 @@ MUTANTS = [
         (
             "tests/integration/test_channel_by_stored_key.py::test_the_channel_is_let_in_by_a_key_that_never_lies_in_the_clear",
         ),
+    ),
+    Mutant(
+        "a look at a directory that cannot be written leaves out what is in the write-ahead log",
+        "cli/stand_in.py",
+        'LEDGER = ("ledger.db", "ledger.db-wal")',
+        'LEDGER = ("ledger.db",)',
+        (LOOKING + "test_what_the_killed_server_had_in_its_log_is_there_and_no_key_is_copied",),
     ),
 ]
 

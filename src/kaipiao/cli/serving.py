@@ -11,14 +11,16 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kaipiao.cli.api import Api
+from kaipiao.cli.stand_in import lookable
 from kaipiao.errors import DirectoryInUse, KaipiaoError
+from kaipiao.seal import durable
 from kaipiao.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -145,10 +147,9 @@ def _shown(host: str) -> str:
 
 
 def _announce(directory: Path, url: str, secure: _Secure | None) -> None:
-    fresh = directory / (SERVER_FILE + ".new")
     certificate = {} if secure is None else {"certificate_sha256": secure.fingerprint}
-    fresh.write_text(json.dumps({"url": url, "pid": os.getpid(), **certificate}), encoding="utf-8")
-    fresh.replace(directory / SERVER_FILE)
+    told = {"url": url, "pid": os.getpid(), **certificate}
+    durable.replace(directory / SERVER_FILE, json.dumps(told).encode("utf-8"))
 
 
 def running(directory: Path) -> tuple[str, str | None] | None:
@@ -175,20 +176,26 @@ def platform_api(directory: Path, *, issuing: bool = False) -> Iterator[Api]:
     issues and uploads only when asked to."""
     settings = load(directory)
     token = local_token(directory, settings, "admin")
+    with ExitStack() as held:
+        try:
+            place = directory if issuing else held.enter_context(lookable(directory))
+            url, certificate = held.enter_context(_embedded(place, settings, issuing)), None
+        except DirectoryInUse:
+            found = running(directory)
+            if found is None:
+                raise
+            url, certificate = found
+        yield held.enter_context(closing(Api(url, token, certificate)))
+
+
+@contextmanager
+def _embedded(directory: Path, settings: Settings, issuing: bool) -> Iterator[str]:
+    """The URL of a server in this process."""
     embedded = _Embedded(directory, settings, issuing)
-    certificate = None
+    url = embedded.start()
     try:
-        url = embedded.start()
-    except DirectoryInUse:
-        found = running(directory)
-        if found is None:
-            raise
-        url, certificate = found
-    api = Api(url, token, certificate)
-    try:
-        yield api
+        yield url
     finally:
-        api.close()
         embedded.stop()
 
 

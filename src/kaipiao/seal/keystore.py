@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import re
 import secrets
+import stat
 import threading
 from pathlib import Path
 
@@ -31,6 +32,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SUFFIX, _CERTIFICATES = ".key", ".cert.pem"
 _FILE_LIMIT = 16_384  # bytes; a real one has about 900
 _NAME_TRIES = 20
+_OWNER_ONLY = 0o700
 
 
 class KeyStore:
@@ -53,8 +55,9 @@ class KeyStore:
         self._directory = directory
         self._lock = threading.RLock()
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory.chmod(0o700)
+            directory.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+            if stat.S_IMODE(directory.stat().st_mode) != _OWNER_ONLY:  # else it may be read-only, and looked at
+                directory.chmod(_OWNER_ONLY)
         except OSError as error:
             raise self._unusable() from error
 
