@@ -25,6 +25,7 @@ IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 CONTRACT = "tests/contract/ledger/"
 LOOKING = "tests/integration/test_looking_without_writing.py::"
+WAYS = "tests/integration/ledger_postgresql/test_ways_to_the_server.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
 
 
@@ -300,6 +301,27 @@ MUTANTS = [
         "    return live.id == admission.id and live.state is State.ACCEPTED and admission.number is not None\n",
         "    waits = live.state in (State.ACCEPTED, State.CANCELLED)\n    return live.id == admission.id and waits and admission.number is not None\n",
         (CONTRACT + "test_contract_numbering.py",),
+    ),
+    Mutant(
+        "a claim moves invoices without counting it",
+        "ledger/postgresql/uploads.py",
+        "    transaction.moves.move(claim.taxpayer, State.ISSUED, State.UPLOADING, len(claimed))\n",
+        "",
+        ("tests/integration/ledger_postgresql/test_state_counts.py::test_counts_follow_every_kind_of_change_on_two_nodes",),
+    ),
+    Mutant(
+        "a read on a connection that went silent waits for ever",
+        "ledger/postgresql/pool.py",
+        "call_later(patience, self._give_up, session)",
+        "call_later(3600.0, self._give_up, session)",
+        (f"{WAYS}test_a_read_from_a_server_that_says_nothing_ends_as_a_fault",),
+    ),
+    Mutant(
+        "a pooler in between is taken for the server",
+        "ledger/postgresql/session.py",
+        'if found["process"] != session.connection.get_server_pid():',
+        "if False:",
+        (f"{WAYS}test_a_pooler_in_between_is_refused_and_named",),
     ),
     Mutant(
         "two nodes number one order on one database",

@@ -124,6 +124,7 @@ TABLES = [
     "quota_request",
     "quota_entry",
     "invoice",
+    "state_count",
     "document",
     "upload",
     "attempt",

@@ -29,6 +29,7 @@ async def advance_all(transaction: Transaction, advances: Sequence[Advance]) -> 
         if record is None or not holds:
             continue
         changed[key] = after = advanced(record, advance)
+        transaction.moves.move(after.taxpayer, record.state, after.state)
         if after.number is not None and record.number is None:
             await _take_number(transaction, after.taxpayer, after.number, after.id)
         of_order = (advance.event.taxpayer, advance.event.subject) == (record.taxpayer, record.order)

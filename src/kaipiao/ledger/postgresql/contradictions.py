@@ -39,6 +39,13 @@ CONTRADICTIONS = {
         SELECT taxpayer, client_order FROM invoice GROUP BY taxpayer, client_order
         HAVING count(*) FILTER (WHERE state <> 'replaced') <> 1
     """,
+    "a count of a state differs from the invoices in it": """
+        SELECT coalesce(c.taxpayer, i.taxpayer), coalesce(c.state, i.state) FROM (
+            SELECT taxpayer, state, sum(count) AS count FROM state_count GROUP BY taxpayer, state HAVING sum(count) <> 0
+        ) AS c FULL JOIN (SELECT taxpayer, state, count(*) AS count FROM invoice GROUP BY taxpayer, state) AS i
+            ON i.taxpayer = c.taxpayer AND i.state = c.state
+        WHERE c.count IS DISTINCT FROM i.count
+    """,
     "an invoice has no document row, or the other way round": """
         SELECT coalesce(i.taxpayer, d.taxpayer), coalesce(i.id, d.id) FROM invoice AS i
         FULL JOIN document AS d ON d.taxpayer = i.taxpayer AND d.month = i.month AND d.id = i.id

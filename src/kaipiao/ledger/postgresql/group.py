@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kaipiao.errors import Internal, KaipiaoError, OutcomeUnknown
+from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import admission_event, admitted
 from kaipiao.ledger.desk import Desk, of_order
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult
@@ -15,6 +16,7 @@ from kaipiao.ledger.postgresql.facts import facts_of
 from kaipiao.ledger.postgresql.faults import UNIQUE_VIOLATION, code_of
 from kaipiao.ledger.postgresql.lane import Lane
 from kaipiao.ledger.postgresql.lanes import Waiting
+from kaipiao.ledger.postgresql.moves import Moves
 from kaipiao.ledger.postgresql.rows import admission_columns, columns, numbering_row, order_digest
 from kaipiao.ledger.postgresql.session import Session
 from kaipiao.ledger.postgresql.transaction import ChainedEvents, TipMoved, Transaction
@@ -68,7 +70,7 @@ async def _store_all(session: Session, tip: ChainTip, items: Sequence[Admission]
     for admission in items:
         events.append(event := admission_event(admission), of_order(admission, event))
     try:
-        stored = await alone(session, sql.STORE_ADMISSIONS, _parameters(items, events))
+        stored = await alone(session, sql.STORE_ADMISSIONS, _parameters(items, events, Moves()))
     except Exception as error:  # only a key that is there already is expected here
         if code_of(error) == UNIQUE_VIOLATION:
             return None
@@ -90,7 +92,7 @@ async def _decide(transaction: Transaction, items: Sequence[Admission]) -> list[
     events = ChainedEvents(transaction.events.tip)
     for event, invoice in desk.events:
         events.append(event, invoice)
-    if not await transaction.value(sql.STORE_ADMISSIONS, *_parameters(desk.admitted, events)):
+    if not await transaction.value(sql.STORE_ADMISSIONS, *_parameters(desk.admitted, events, _moves(desk))):
         raise TipMoved
     if desk.numbered:
         await transaction.execute(sql.NUMBER_INVOICES, *columns([numbering_row(a) for a in desk.numbered], 19))
@@ -105,5 +107,17 @@ async def _replace(transaction: Transaction, desk: Desk) -> None:
     await transaction.execute(sql.REPLACE_INVOICES, taxpayers, [live.id for live, _ in desk.replaced])
 
 
-def _parameters(items: Sequence[Admission], events: ChainedEvents) -> tuple[object, ...]:
-    return (*events.ends, *admission_columns(items), *events.columns)
+def _moves(desk: Desk) -> Moves:
+    moves = Moves()
+    for live, _ in desk.replaced:
+        moves.move(live.taxpayer, live.state, State.REPLACED)
+    for admission in desk.numbered:
+        moves.move(admission.taxpayer, State.ACCEPTED, State.ISSUED)
+    return moves
+
+
+def _parameters(items: Sequence[Admission], events: ChainedEvents, moves: Moves) -> tuple[object, ...]:
+    """`moves`: of invoices that were there before."""
+    for admission in items:
+        moves.enter(admission.taxpayer, admission.state)
+    return (*events.ends, *admission_columns(items), *events.columns, *moves.columns)

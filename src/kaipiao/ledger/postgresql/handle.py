@@ -20,6 +20,7 @@ from kaipiao.ledger.postgresql.lane import Lane
 from kaipiao.ledger.postgresql.lanes import LANES, Lanes, Waiting
 from kaipiao.ledger.postgresql.limits import LimitWarning, PoolLimits, fitted
 from kaipiao.ledger.postgresql.migrations import PRODUCT, migrate
+from kaipiao.ledger.postgresql.moves import add_up
 from kaipiao.ledger.postgresql.partitions import Months
 from kaipiao.ledger.postgresql.patience import ConnectPatience
 from kaipiao.ledger.postgresql.pool import Pool
@@ -77,6 +78,7 @@ class Handle:
             months = Months()
             applied = await migrate(first)
             await months.ensure_ahead(first)
+            await add_up(first)
             if applied:
                 await statistics.gather(first)
         except DATABASE_ERRORS as error:

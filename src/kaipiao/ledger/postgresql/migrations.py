@@ -61,7 +61,7 @@ async def migrate(session: Session) -> list[str]:
     Raises `LedgerFault` when the database was made by a newer program."""
     connection = session.connection
     if await connection.fetchval("SELECT to_regclass('migration_lock')") is None:
-        await _insist(lambda: connection.execute(_RECORDS))
+        await insist(lambda: connection.execute(_RECORDS))
     done = {row[0] for row in await connection.fetch("SELECT name FROM migration")}
     known = dict(scripts())
     if newer := sorted(done - known.keys()):
@@ -97,10 +97,10 @@ async def _apply(connection: Any, name: str, script: str) -> bool:
             await connection.execute(_RECORD, name)
             return True
 
-    return bool(await _insist(once))
+    return bool(await insist(once))
 
 
-async def _insist(once: Any) -> Any:
+async def insist(once: Any) -> Any:
     """Until the locks are granted."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:

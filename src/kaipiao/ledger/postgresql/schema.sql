@@ -153,6 +153,15 @@ CREATE TABLE invoice (
     PRIMARY KEY (taxpayer, id)
 ) WITH (fillfactor = 70);
 
+-- A row is of one writer alone, so that no commit waits for another's; '' is the sum of those before.
+CREATE TABLE state_count (
+    taxpayer text COLLATE "C" NOT NULL,
+    writer text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    count bigint NOT NULL, -- of one writer: may be below 0
+    PRIMARY KEY (taxpayer, writer, state)
+) WITH (fillfactor = 20);
+
 -- What was frozen: the request, the XML and its seal. Written once, read when it is sent.
 CREATE TABLE document (
     taxpayer text COLLATE "C" NOT NULL,

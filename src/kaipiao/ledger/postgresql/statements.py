@@ -186,6 +186,13 @@ _POSITION = """
 SELECT ((SELECT base FROM event_base) + pg_current_xact_id()::text::bigint) * 4194304
 """
 
+_COUNT = """
+    INSERT INTO state_count AS c (taxpayer, writer, state, count)
+    SELECT w.taxpayer, $1, w.state, w.count FROM unnest({}::text[], {}::text[], {}::bigint[])
+    AS w (taxpayer, state, count) WHERE EXISTS (SELECT 1 FROM tip)
+    ON CONFLICT (taxpayer, writer, state) DO UPDATE SET count = c.count + excluded.count
+"""
+
 # One statement, one commit, all or nothing: when a block's epoch is over, a quota is short or the chain has moved, then
 # nothing is stored and 0 comes back; a key or a number that is there already is an error, which undoes everything.
 # The blocks are locked FOR SHARE, so that a takeover waits for this commit.
@@ -259,7 +266,7 @@ WITH held AS (
         $42::text[], $43::text[], $44::bigint[], $45::text[], $46::bigint[], $47::text[], $48::bytea[], $49::bytea[]
     ) WITH ORDINALITY AS w (taxpayer, kind, at, subject, invoice, data, previous, hash, place)
     WHERE EXISTS (SELECT 1 FROM tip)
-)
+), counts AS ({_COUNT.format("$50", "$51", "$52")})
 SELECT count(*) FROM tip
 """
 
@@ -411,9 +418,19 @@ FROM invoice AS i, LATERAL (
 WHERE i.taxpayer = $1 AND i.id = ANY($2::bigint[]) AND d.xml IS NOT NULL
 """
 
-STATE_COUNTS = """
-SELECT state, count(*) FROM invoice WHERE taxpayer = $1 AND state <> 'confirmed' GROUP BY state
-UNION ALL SELECT 'confirmed', count(*) FROM invoice WHERE taxpayer = $1 AND state = 'confirmed'
+STATE_COUNTS = "SELECT state, sum(count)::bigint FROM state_count WHERE taxpayer = $1 GROUP BY state"
+
+# lint: all taxpayers: rows of writers that are gone become one for each state
+LOCK_STATE_COUNTS = """
+SELECT 1 FROM state_count WHERE writer <> '' ORDER BY taxpayer, writer, state FOR UPDATE
+"""
+
+# lint: all taxpayers: rows of writers that are gone become one for each state
+ADD_UP_STATE_COUNTS = """
+WITH gone AS (DELETE FROM state_count WHERE writer <> '' RETURNING taxpayer, state, count)
+INSERT INTO state_count AS c (taxpayer, writer, state, count)
+SELECT g.taxpayer, '', g.state, sum(g.count) FROM gone AS g GROUP BY g.taxpayer, g.state ORDER BY 1, 3
+ON CONFLICT (taxpayer, writer, state) DO UPDATE SET count = c.count + excluded.count
 """
 
 ISSUED_SINCE = """
@@ -575,7 +592,7 @@ WITH tip AS (
         $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::bytea[], $13::bytea[]
     ) WITH ORDINALITY AS w (taxpayer, kind, at, subject, invoice, data, previous, hash, place)
     WHERE EXISTS (SELECT 1 FROM tip)
-)
+), counts AS ({_COUNT.format("$14", "$15", "$16")})
 SELECT count(*) FROM tip
 """
 
@@ -596,9 +613,29 @@ EVENTS_OF_TAXPAYER = f"""
 SELECT {EVENT_COLUMNS} FROM event WHERE taxpayer = $1 AND position > $2 ORDER BY position LIMIT $3
 """
 
+# As the events of an order, of each taxpayer; and those of the platform. All by their indexes.
 # lint: all taxpayers: an operator looks for an order; the API passes on only what the caller may see
 EVENTS_OF_SUBJECT = f"""
-SELECT {EVENT_COLUMNS} FROM event WHERE subject = $1 AND position > $2 ORDER BY position LIMIT $3
+{_TAXPAYERS_WITH_INVOICES.rstrip()}, named (taxpayer) AS (
+    SELECT min(taxpayer) FROM event WHERE invoice IS NULL AND subject IS NOT NULL
+    UNION ALL
+    SELECT (
+        SELECT min(taxpayer) FROM event WHERE invoice IS NULL AND subject IS NOT NULL AND taxpayer > named.taxpayer
+    ) FROM named WHERE named.taxpayer IS NOT NULL
+), chain (taxpayer, id) AS (
+    SELECT k.taxpayer, k.invoice FROM each JOIN order_key AS k ON k.taxpayer = each.taxpayer AND k.digest = $2
+    UNION
+    SELECT i.taxpayer, i.replaces FROM chain JOIN invoice AS i ON i.taxpayer = chain.taxpayer AND i.id = chain.id
+    WHERE i.replaces IS NOT NULL
+), found AS (
+    SELECT e.* FROM chain JOIN event AS e ON e.taxpayer = chain.taxpayer AND e.invoice = chain.id
+    UNION ALL
+    SELECT e.* FROM named JOIN event AS e
+        ON e.taxpayer = named.taxpayer AND left(e.subject, 200) = left($1, 200) AND e.invoice IS NULL
+    UNION ALL
+    SELECT e.* FROM event AS e WHERE e.taxpayer IS NULL AND left(e.subject, 200) = left($1, 200) AND e.invoice IS NULL
+)
+SELECT {EVENT_COLUMNS} FROM found WHERE subject = $1 AND position > $3 ORDER BY position LIMIT $4
 """
 
 # The invoices of an order are the live one and those that it replaced.

@@ -8,7 +8,7 @@ FIRST_GROWTH = 10_000  # admissions
 PATIENCE = 600.0  # seconds
 _FACTOR = 10
 _ANALYZE = """
-ANALYZE taxpayer, number_segment, number_block, number_entry, order_key, quota, quota_request, quota_entry, invoice,
+ANALYZE taxpayer, number_segment, number_block, number_entry, order_key, quota, quota_request, quota_entry, invoice, state_count,
     document, upload, attempt, event, chain_tip, chain_head
 """
 

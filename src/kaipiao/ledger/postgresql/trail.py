@@ -51,7 +51,7 @@ class Trail(Handle):
         if taxpayer is not None:
             return await self._fetch(sql.EVENTS_OF_TAXPAYER, taxpayer, after, limit)
         if subject is not None:
-            return await self._fetch(sql.EVENTS_OF_SUBJECT, stored(subject), after, limit)
+            return await self._fetch(sql.EVENTS_OF_SUBJECT, stored(subject), order_digest(subject), after, limit)
         return await self._fetch(sql.EVENTS, after, limit)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from kaipiao.ledger.port import EventDraft
 from kaipiao.ledger.postgresql import statements as sql
+from kaipiao.ledger.postgresql.moves import Moves
 from kaipiao.ledger.postgresql.texts import stored
 from kaipiao.ledger.trail import ChainTip, chained, data_text, microseconds
 
@@ -51,6 +52,7 @@ class Transaction:
     def __init__(self, connection: Any, tip: ChainTip) -> None:
         self._connection = connection
         self.events = ChainedEvents(tip)
+        self.moves = Moves()
 
     async def execute(self, statement: str, *parameters: object) -> int:
         """Returns how many rows it changed."""
@@ -73,6 +75,9 @@ class Transaction:
         self.events.append(draft, invoice)
 
     async def store_events(self) -> None:
-        """Write what was appended. Raises `TipMoved`."""
-        if self.events.instants and not await self.value(sql.STORE_EVENTS, *self.events.ends, *self.events.columns):
+        """Write what was appended, and how many invoices moved. Raises `TipMoved`."""
+        if not self.events.instants and not self.moves:
+            return
+        written = (*self.events.ends, *self.events.columns, *self.moves.columns)
+        if not await self.value(sql.STORE_EVENTS, *written):
             raise TipMoved

@@ -78,6 +78,7 @@ async def _begin(transaction: Transaction, claim: _Claim) -> Upload | None:
     names = (claim.taxpayer, claim.id, claim.wire_id, claim.channel, claim.node)
     await transaction.execute(sql.INSERT_UPLOAD, *names, microseconds(claim.now), ids)
     claimed = [record_of(row) for row in await transaction.rows(sql.CLAIM, claim.taxpayer, ids)]
+    transaction.moves.move(claim.taxpayer, State.ISSUED, State.UPLOADING, len(claimed))
     records = tuple(sorted(claimed, key=lambda record: (stored_deadline(record.deadline), record.id)))
     for record in records:
         transaction.append(upload_begun_event(record, claim.id, claim.wire_id, claim.node, claim.now), record.id)
