@@ -33,7 +33,9 @@ from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Threads
+from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
 from kaipiao.issuing.uploader import Uploader
 from kaipiao.language import Text
@@ -228,8 +230,10 @@ class Platform:
         ids = IdMaker(self.clock.now)
         paces = {n: Pace(self.clock, c.capabilities.calls_per_second) for n, c in self._channels.items()}
         pairs = [(t.tax_number, name) for t in settings.taxpayer for name in t.channels]
-        self._supply = Supply(self.ledger, self._channels, paces, pairs, self.clock, policy)
-        numbers = NumberDesk(self.ledger, settings.node, policy, lambda _key: self.node.wake_supply())
+        shards = Shards(self.ledger, settings.node, [t.tax_number for t in settings.taxpayer], policy)
+        reach = Reach(self.clock, policy)
+        self._supply = Supply(self.ledger, self._channels, paces, shards, reach, pairs, self.clock, policy)
+        numbers = NumberDesk(self.ledger, settings.node, policy, lambda key: self.node.fetch_stock(key[0]))
         issuer = Issuer(
             self.ledger,
             {t.tax_number: self._desk(t) for t in settings.taxpayer},
@@ -240,11 +244,14 @@ class Platform:
             policy,
             refuse_reason=self._supply.refuse_reason,
             quota_ended=self._supply.quota_ended,
-            on_quota_short=lambda _taxpayer, _channel: self.node.wake_supply(),
+            on_quota_short=lambda taxpayer, _channel: self.node.fetch_stock(taxpayer),
         )
-        uploader = Uploader(self.ledger, self._channels, paces, self.clock, ids, settings.node, policy)
-        settler = Settler(self.ledger, self._channels, paces, self.clock, policy)
-        return Node(settings.node, self.ledger, issuer, numbers, uploader, settler, self._supply, self.clock, policy)
+        far = (self.ledger, self._channels, paces, shards, reach, self.clock)
+        uploader = Uploader(*far, ids, settings.node, policy)
+        settler = Settler(*far, policy)
+        return Node(
+            settings.node, self.ledger, issuer, numbers, shards, uploader, settler, self._supply, self.clock, policy
+        )
 
     def _desk(self, taxpayer: TaxpayerSettings) -> Desk:
         channel = taxpayer.channels[0]

@@ -196,6 +196,8 @@ class PolicySettings(Part):
     backoff_first: Annotated[float, Field(gt=0)] = 2.0
     backoff_most: Annotated[float, Field(gt=0)] = 300.0
     head_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    shard_seconds: Annotated[float, Field(ge=1, le=600)] = 15.0
+    probe_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
 
 
 class Settings(Part):

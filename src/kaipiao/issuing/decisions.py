@@ -19,9 +19,9 @@ from kaipiao.ledger.port import Advance, InvoiceRecord, Value
 SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
 
 
-def backoff(tries: int, policy: Policy, retry_after: float | None = None) -> timedelta:
-    """Doubling from `backoff_first` to `backoff_most` seconds; the bureau's own Retry-After wins when it is longer."""
-    return timedelta(seconds=max(policy.backoff(tries), retry_after or 0.0))
+def was_not_taken(answer: Answer[str]) -> bool:
+    """Whether the same call again is the way on."""
+    return answer.outcome in SURELY_NOT_HELD or answer.outcome is Outcome.RETRY
 
 
 def after_upload(
@@ -30,7 +30,7 @@ def after_upload(
     """The outcome of a wire call for one of the `together` invoices in it."""
     if answer.outcome is Outcome.OK and answer.value:
         return _submitted(record, answer.value, caps, now)
-    if answer.outcome in SURELY_NOT_HELD or answer.outcome is Outcome.RETRY:
+    if was_not_taken(answer):
         return _once_more(record, answer, policy, now)
     if answer.outcome is Outcome.REJECTED:
         if together > 1:  # which one it was is not said: each goes alone
@@ -59,7 +59,9 @@ def _submitted(record: InvoiceRecord, submission: str, caps: Capabilities, now: 
 
 def _once_more(record: InvoiceRecord, answer: Answer[str], policy: Policy, now: datetime) -> Advance:
     """Safe to send the same number again. After the bureau's own fault (RETRY) a copy may be there: that is a doubt."""
-    changes: dict[str, Value] = {"next_at": now + backoff(record.tries, policy, answer.retry_after)}
+    most = policy.probe_seconds if answer.outcome is Outcome.NOT_SENT else policy.retry_most
+    pause = max(min(policy.backoff(record.tries), most), answer.retry_after or 0.0)
+    changes: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
     if answer.outcome is Outcome.RETRY:
         changes |= {"doubt": True, "sent_at": now}
     return _to(record, State.ISSUED, now, f"upload.{answer.outcome.value}", changes, answer)
@@ -157,9 +159,14 @@ def no_channel(record: InvoiceRecord, policy: Policy, now: datetime) -> Advance:
     return _plain(record, record.state, "no_channel", later, now)
 
 
+def result_is_overdue(record: InvoiceRecord, caps: Capabilities, now: datetime) -> bool:
+    """Whether the time is over within which the bureau gives the result of a submission."""
+    return record.submitted_at is not None and now >= record.submitted_at + timedelta(seconds=caps.result_window)
+
+
 def _poll_again(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
     since = record.submitted_at or now
-    if now >= since + timedelta(seconds=caps.result_window):
+    if result_is_overdue(record, caps, now):
         return silent(record, caps, now, code="KP-POLL-WINDOW", message=None)
     pause = min(caps.poll_max, max(caps.first_poll, (now - since).total_seconds()))
     changes: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
@@ -187,17 +194,34 @@ def after_ask(
     caps: Capabilities,
     policy: Policy,
     now: datetime,
+    failures: int = 1,
 ) -> Advance:
-    """R4 and R6: what asking by our own number showed."""
+    """R4 and R6: what asking by our own number showed. `failures`: asks in a row, this one included, that showed nothing."""
     if answer.outcome is not Outcome.OK:
-        pause = max(backoff(1, policy, answer.retry_after), timedelta(seconds=caps.ask_spacing))
-        return _to(record, State.UNKNOWN, now, "ask.failed", {"next_at": now + pause}, answer)
+        return _ask_again(record, answer, failures, caps, policy, now)
     if answer.value is not None:
         if answer.value.content_digest == our_digest:
             return _confirmed(record, "duplicate" if record.provenance == "duplicate" else "asked", now)
         event = trail.changed(record, "conflict", now, held=answer.value.content_digest.hex())
         return Advance(record.taxpayer, record.id, record.version, State.CONFLICT, {"next_at": None}, event)
     return _denied(record, caps, now)
+
+
+def _ask_again(
+    record: InvoiceRecord,
+    answer: Answer[Held | None],
+    failures: int,
+    caps: Capabilities,
+    policy: Policy,
+    now: datetime,
+) -> Advance:
+    """Doubling from `ask_spacing` to `backoff_most`. One event for each cause, not for each try."""
+    longest = max(policy.backoff_most, caps.ask_spacing)
+    pause = max(min(longest, caps.ask_spacing * 2.0 ** min(30, failures - 1)), answer.retry_after or 0.0)
+    later: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
+    if failures > 1 and record.problem_code == answer.code:
+        return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, later, None)
+    return _to(record, State.UNKNOWN, now, "ask.failed", later, answer)
 
 
 def _denied(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:

@@ -25,10 +25,18 @@ class Errands:
         self._under_way: dict[Key, asyncio.Task[int]] = {}
         self._failed: dict[Key, tuple[int, datetime]] = {}  # how often in a row, and until when it is held back
 
+    def busy(self) -> set[str]:
+        """The taxpayers with something under way."""
+        return {key[0] for key in self._under_way}
+
+    def is_free(self, key: Key) -> bool:
+        """Whether it may begin: the one before with this key is over, and did not fail a moment ago."""
+        _, not_before = self._failed.get(key, (0, None))
+        return key not in self._under_way and (not_before is None or not_before <= self._clock.now())
+
     def start(self, key: Key, errand: Callable[[], Awaitable[int]]) -> None:
         """Begin it, unless the one before with this key is still under way or failed a moment ago."""
-        _, not_before = self._failed.get(key, (0, None))
-        if key not in self._under_way and (not_before is None or not_before <= self._clock.now()):
+        if self.is_free(key):
             self._under_way[key] = asyncio.create_task(self._run(key, errand), name=f"{self._name} {' '.join(key)}")
 
     async def wait(self) -> int:
@@ -60,7 +68,7 @@ class Errands:
 
     def _hold(self, key: Key, error: Exception) -> None:
         failures = self._failed.get(key, (0, None))[0] + 1
-        seconds = self._policy.backoff(failures)
+        seconds = min(self._policy.backoff(failures), self._policy.errand_rest)
         self._failed[key] = (failures, self._clock.now() + timedelta(seconds=seconds))
         code = getattr(error, "code", None)
         told = {"loop": self._name, "taxpayer": key[0], "code": code, "failures": failures}

@@ -14,6 +14,7 @@ from kaipiao.issuing.numberer import Numberer
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
 from kaipiao.issuing.uploader import Uploader
 from kaipiao.ledger.port import Ledger
@@ -24,10 +25,12 @@ log = logging.getLogger(__name__)
 class Loop:
     """Runs `work` again and again, a pause of the clock between, sooner when woken. A failure is logged and tried again."""
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[float]], clock: Clock) -> None:
+    def __init__(self, name: str, work: Callable[[], Awaitable[float]], clock: Clock, most: float = 60.0) -> None:
+        """`most`: seconds that it rests at the longest when its work fails again and again."""
         self._name = name
         self._work = work
         self._clock = clock
+        self._most = most
         self._woken = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -60,7 +63,7 @@ class Loop:
                 failures += 1
                 log.exception("loop failed by a defect", extra={"loop": self._name, "failures": failures})
             if failures:
-                pause = min(60.0, 0.5 * 2 ** min(7, failures))
+                pause = min(self._most, 0.5 * 2 ** min(7, failures))
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
@@ -87,6 +90,7 @@ class Node:
         ledger: Ledger,
         issuer: Issuer,
         numbers: NumberDesk,
+        shards: Shards,
         uploader: Uploader,
         settler: Settler,
         supply: Supply,
@@ -97,45 +101,58 @@ class Node:
         self.issuer = issuer
         self._ledger = ledger
         self._numbers = numbers
-        self._numberer = Numberer(ledger, issuer, clock, policy)
+        self._shards = shards
+        self._numberer = Numberer(ledger, issuer, shards, clock, policy)
         self._uploader = uploader
         self._settler = settler
         self._supply = supply
         self._clock = clock
         self._policy = policy
         self.supplied = asyncio.Event()
-        self._loops = {
-            "numberer": Loop("numberer", self._number, clock),
-            "uploader": Loop("uploader", self._upload, clock),
-            "poller": Loop("poller", self._poll, clock),
-            "asker": Loop("asker", self._ask, clock),
-            "supply": Loop("supply", self._stock, clock),
-            "leases": Loop("leases", self._renew, SystemClock()),  # leases go by real time
+        works = {
+            "numberer": self._number,
+            "uploader": self._upload,
+            "poller": self._poll,
+            "asker": self._ask,
+            "supply": self._stock,
+        }
+        self._loops = {work: Loop(work, does, clock, policy.loop_rest) for work, does in works.items()}
+        self._leases = {  # by real time
+            "leases": Loop("leases", self._renew, SystemClock(), policy.loop_rest),
+            "shards": Loop("shards", self._share, SystemClock(), min(1.0, policy.shard_seconds / 5)),
         }
 
     async def start(self) -> None:
         """Give up what a dead predecessor of this name held, settle what it left open, then run."""
         given_up = await self._ledger.reclaim_blocks(self.name)
+        await self._share()
         orphans = await self._uploader.recover()
         await self.issuer.open()
         now = self._clock.now()
         started = trail.platform("node.started", now, node=self.name, blocks_reclaimed=given_up, orphans=orphans)
         await self._ledger.append_events([started])
-        for loop in self._loops.values():
+        for loop in (*self._leases.values(), *self._loops.values()):
             loop.start()
 
     async def stop(self) -> None:
-        """Take no new orders, end the loops, give the blocks up. A call on the wire that outlasts the grace is cut: it is
+        """Take no new orders, end the loops, give the shards and the blocks up: others go on with them at once. A call on the wire that outlasts the grace is cut: it is
         UNKNOWN at the next start and settles."""
         await self.issuer.close()
         grace = self._policy.stop_grace
         await asyncio.gather(*(loop.stop(grace) for loop in self._loops.values()))
         await asyncio.gather(*(worker.close(grace) for worker in self._workers()))
+        await asyncio.gather(*(loop.stop(grace) for loop in self._leases.values()))
+        await self._shards.leave()
         await self._numbers.close()
         await self._ledger.append_events([trail.platform("node.stopped", self._clock.now(), node=self.name)])
 
-    def wake_supply(self) -> None:
-        self._loops["supply"].wake()
+    def fetch_stock(self, taxpayer: str) -> None:
+        """Its numbers or quota are used up: whoever works for it gets more at once."""
+        if self._shards.holds(taxpayer):
+            self._loops["supply"].wake()
+        else:
+            self._shards.ask_for_stock(taxpayer)
+            self._leases["shards"].wake()
 
     def _workers(self) -> tuple[Numberer | Uploader | Settler | Supply, ...]:
         return (self._numberer, self._uploader, self._settler, self._supply)
@@ -162,6 +179,19 @@ class Node:
             self.supplied.set()
             return self._policy.supply_idle
         return self._policy.backoff_first
+
+    async def _share(self) -> float:
+        more, short = await self._shards.round(self._busy)
+        if short:
+            self._supply.hurry(short)
+        if more or short:
+            for loop in self._loops.values():
+                loop.wake()
+        return self._policy.shard_seconds / 3
+
+    def _busy(self) -> set[str]:
+        """Taxpayers with something under way: they are not let go meanwhile."""
+        return set().union(*(worker.busy() for worker in self._workers()))
 
     async def _renew(self) -> float:
         await self._numbers.renew()

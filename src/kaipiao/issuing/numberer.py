@@ -25,6 +25,7 @@ from kaipiao.issuing.acceptance import refusal
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.shards import Shards
 from kaipiao.ledger.port import InvoiceRecord, Ledger
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ log = logging.getLogger(__name__)
 class Numberer:
     """Numbers what `Issuer.accept` stored."""
 
-    def __init__(self, ledger: Ledger, issuer: Issuer, clock: Clock, policy: Policy) -> None:
+    def __init__(self, ledger: Ledger, issuer: Issuer, shards: Shards, clock: Clock, policy: Policy) -> None:
         self._ledger = ledger
+        self._shards = shards
         self._issuer = issuer
         self._clock = clock
         self._policy = policy
@@ -42,11 +44,15 @@ class Numberer:
         self._batches = Errands("numberer", clock, policy)
 
     async def round(self) -> int:
-        """One batch for every taxpayer with orders that wait. Returns how many were numbered by the batches that ended;
+        """One batch for every taxpayer of ours with orders that wait. Returns how many were numbered by the batches that ended;
         a slow one goes on behind it."""
-        for taxpayer in await self._ledger.accepted_taxpayers():
+        for taxpayer in filter(self._shards.holds, await self._ledger.accepted_taxpayers()):
             self._batches.start((taxpayer,), partial(self._batch, taxpayer))
         return await self._batches.wait()
+
+    def busy(self) -> set[str]:
+        """The taxpayers with a batch under way."""
+        return self._batches.busy()
 
     async def close(self, grace: float) -> None:
         """Batches under way get `grace` real seconds; what is cut is numbered after the next start."""

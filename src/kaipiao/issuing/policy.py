@@ -21,6 +21,13 @@ class Policy:
     linger: float = 1.0  # how long a young invoice may wait for company in its upload
     backoff_first: float = 2.0
     backoff_most: float = 300.0
+    probe_seconds: float = (
+        5.0  # between two tries of a far side that cannot be reached; its first answer releases the rest
+    )
+    retry_most: float = 30.0  # longest pause of an invoice that the far side did not take in and said no time
+    shard_seconds: float = 15.0  # real time; a node that is gone so long is relieved of its taxpayers
+    loop_rest: float = 5.0  # longest pause of a loop that fails (the ledger was away)
+    errand_rest: float = 60.0  # longest pause of a taxpayer's errand that fails
     round_idle: float = 5.0  # longest pause of the uploader without a wake-up
     supply_idle: float = 30.0
     standing_seconds: float = 86400.0  # qualification is refreshed every 24 h (business rule 4.7)
@@ -37,6 +44,9 @@ class Policy:
     errand_patience: float = 0.2  # real seconds that a round waits for its slow calls before it looks for other work
     stop_grace: float = 5.0  # real seconds that a wire call under way gets at shutdown
     head_seconds: float = 3600.0  # signed heads of the trail
+
+    settle_batch: int = 200  # due invoices of one taxpayer that are polled or asked about in one round
+    settle_most: int = 4000  # and of all taxpayers together
 
     def backoff(self, tries: int) -> float:
         """Seconds to wait after so many tries: doubling from `backoff_first` to `backoff_most`."""

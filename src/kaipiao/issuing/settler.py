@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,8 @@ from kaipiao.issuing import decisions, trail
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.reach import Reach
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.wire import answer_of, upload_item
 from kaipiao.ledger.changes import alarm_step
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
@@ -23,6 +25,10 @@ from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
 log = logging.getLogger(__name__)
 
 MANY = 2000
+REMEMBERED = 10_000  # invoices whose failed asks are counted
+
+
+_Submission = tuple[str, str, str]  # taxpayer, channel, sllsh
 
 
 class Settler:
@@ -33,64 +39,101 @@ class Settler:
         ledger: Ledger,
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
+        shards: Shards,
+        reach: Reach,
         clock: Clock,
         policy: Policy,
     ) -> None:
         self._ledger = ledger
         self._channels = channels
         self._paces = paces
+        self._shards = shards
+        self._reach = reach
         self._clock = clock
         self._policy = policy
         self._polls = Errands("poller", clock, policy)
         self._asks = Errands("asker", clock, policy)
+        self._failed_asks: dict[tuple[str, int], int] = {}  # in a row, of each invoice; anew after a restart
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds. What is cut is polled or asked again at the next start."""
         await asyncio.gather(self._polls.close(grace), self._asks.close(grace))
 
+    def busy(self) -> set[str]:
+        """The taxpayers with a call under way."""
+        return self._polls.busy() | self._asks.busy()
+
     async def poll_round(self) -> int:
         """Poll every submission that is due and not being polled. Returns how many invoices it touched; a slow poll
         goes on behind it."""
-        due = await self._ledger.due(State.SUBMITTED, self._clock.now(), MANY)
-        groups: dict[tuple[str, str, str], list[InvoiceRecord]] = defaultdict(list)
-        for record in due:
+        groups: dict[_Submission, list[InvoiceRecord]] = defaultdict(list)
+        for record in await self._due(State.SUBMITTED):
             groups[(record.taxpayer, record.channel, record.submission or "")].append(record)
-        for key, records in groups.items():
-            self._polls.start(key, partial(self._poll, *key, records))
+        for key, records in self._whole(groups).items():
+            if self._polls.is_free(key) and self._may_call(key[0], key[1]):
+                self._polls.start(key, partial(self._poll, *key, records))
         return await self._polls.wait()
+
+    async def _due(self, state: State) -> list[InvoiceRecord]:
+        """Of the taxpayers that are ours, some of each."""
+        most, each, ours = self._policy.settle_most, self._policy.settle_batch, self._shards.held()
+        return await self._ledger.due(state, self._clock.now(), most, each=each, taxpayers=ours) if ours else []
+
+    def _may_call(self, taxpayer: str, channel: str) -> bool:
+        return self._shards.holds(taxpayer) and self._reach.may_try(channel)
+
+    def _whole(self, groups: dict[_Submission, list[InvoiceRecord]]) -> dict[_Submission, list[InvoiceRecord]]:
+        """Without the last submission of a taxpayer that has more due than were read: a part of it may be missing, and
+        its poll would be made twice."""
+        counts: Counter[str] = Counter()
+        last: dict[str, _Submission] = {}
+        for key, records in groups.items():
+            counts[key[0]] += len(records)
+            last[key[0]] = key
+        cut = {
+            key for taxpayer, key in last.items() if self._policy.settle_batch <= counts[taxpayer] > len(groups[key])
+        }
+        return {key: records for key, records in groups.items() if key not in cut}
 
     async def _poll(self, taxpayer: str, channel_name: str, submission: str, records: list[InvoiceRecord]) -> int:
         channel = self._channels.get(channel_name)
         if channel is None:
             return await self._no_channel(channel_name, records)
         await self._paces[channel_name].turn(taxpayer)
+        if not self._shards.holds(taxpayer):
+            return 0
         answer = await answer_of(channel.poll(taxpayer, submission), channel_name, "poll")
+        self._reach.note(channel_name, answer.outcome)
+        now = self._clock.now()
+        if answer.outcome is Outcome.NOT_SENT:  # nothing was learnt: they stay due until the far side is reached
+            records = [r for r in records if decisions.result_is_overdue(r, channel.capabilities, now)]
         self._hold(channel_name, taxpayer, answer.retry_after)
         items: dict[str, ItemResult] = {}
         if answer.outcome is Outcome.OK and answer.value is not None:
             items = {item.number: item for item in answer.value}
-        now = self._clock.now()
         advances = [decisions.after_poll(r, items.get(r.number or ""), channel.capabilities, now) for r in records]
-        await self._ledger.advance(advances)
+        if advances:
+            await self._ledger.advance(advances)
         return len(records)
 
     async def ask_round(self) -> int:
         """Ask about every UNKNOWN invoice whose time has come, one at a time per taxpayer. Returns how many; a slow ask
         goes on behind it."""
-        due = await self._ledger.due(State.UNKNOWN, self._clock.now(), MANY)
         by_taxpayer: dict[tuple[str, str], list[InvoiceRecord]] = defaultdict(list)
-        for record in due:
+        for record in await self._due(State.UNKNOWN):
             by_taxpayer[(record.taxpayer, record.channel)].append(record)
         for key, records in by_taxpayer.items():
-            self._asks.start(key, partial(self._ask_in_turn, *key, records))
+            if self._asks.is_free(key) and self._may_call(*key):
+                self._asks.start(key, partial(self._ask_in_turn, *key, records))
         return await self._asks.wait()
 
     async def _ask_in_turn(self, taxpayer: str, channel_name: str, records: list[InvoiceRecord]) -> int:
         channel = self._channels.get(channel_name)
         if channel is None:
             return await self._no_channel(channel_name, records)
-        for record in records:
-            await self._ask(taxpayer, channel, record)
+        for asked, record in enumerate(records):
+            if not await self._ask(taxpayer, channel, record):
+                return asked
         return len(records)
 
     async def _no_channel(self, name: str, records: list[InvoiceRecord]) -> int:
@@ -100,9 +143,12 @@ class Settler:
         await self._ledger.advance([decisions.no_channel(record, self._policy, now) for record in records])
         return 0
 
-    async def _ask(self, taxpayer: str, channel: Channel, record: InvoiceRecord) -> None:
+    async def _ask(self, taxpayer: str, channel: Channel, record: InvoiceRecord) -> bool:
+        """False when asking on has no sense now: the far side cannot be reached, or the taxpayer is another node's."""
         documents = await self._ledger.documents(record.taxpayer, [record.id])
         await self._paces[channel.name].turn(taxpayer)
+        if not self._shards.holds(taxpayer):
+            return False
         digest = b""
 
         async def ask() -> Answer[Held | None]:
@@ -111,10 +157,26 @@ class Settler:
             return await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
 
         answer = await answer_of(ask(), channel.name, "ask")
+        self._reach.note(channel.name, answer.outcome)
+        if answer.outcome is Outcome.NOT_SENT:
+            return False
         self._hold(channel.name, taxpayer, answer.retry_after)
-        now = self._clock.now()
-        advance = decisions.after_ask(record, answer, digest, channel.capabilities, self._policy, now)
+        failures, now = self._count(record, answer.outcome), self._clock.now()
+        advance = decisions.after_ask(record, answer, digest, channel.capabilities, self._policy, now, failures)
         await self._ledger.advance([advance])
+        return True
+
+    def _count(self, record: InvoiceRecord, outcome: Outcome) -> int:
+        """Asks about it that failed in a row."""
+        key = (record.taxpayer, record.id)
+        failures = 0 if outcome is Outcome.OK else self._failed_asks.pop(key, 0) + 1
+        if failures:
+            if len(self._failed_asks) >= REMEMBERED:
+                del self._failed_asks[next(iter(self._failed_asks))]
+            self._failed_asks[key] = failures
+        else:
+            self._failed_asks.pop(key, None)
+        return failures
 
     def _hold(self, channel: str, taxpayer: str, retry_after: float | None) -> None:
         if retry_after:
@@ -123,7 +185,7 @@ class Settler:
     async def alarm_round(self) -> int:
         """R5: an UNKNOWN invoice that has used 50 % or 80 % of its time is an alarm in the trail."""
         now = self._clock.now()
-        records = await self._ledger.alarming(now, MANY)
+        records = [r for r in await self._ledger.alarming(now, MANY) if self._shards.holds(r.taxpayer)]
         if records:
             await self._ledger.advance([self._alarm(record, now) for record in records])
         return len(records)

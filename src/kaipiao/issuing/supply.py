@@ -7,23 +7,27 @@ answers with the first result.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
+from typing import TypeVar
 
-from kaipiao.authority.channel import Channel, Outcome
+from kaipiao.authority.channel import Answer, Channel, Outcome
 from kaipiao.clock import Clock, month_of, year_of
 from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.reach import Reach
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.wire import answer_of
 from kaipiao.language import Text
-from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest
+from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest, Standing
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Supply:
@@ -34,6 +38,8 @@ class Supply:
         ledger: Ledger,
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
+        shards: Shards,
+        reach: Reach,
         pairs: list[tuple[str, str]],
         clock: Clock,
         policy: Policy,
@@ -41,12 +47,13 @@ class Supply:
         self._ledger = ledger
         self._channels = channels
         self._paces = paces
+        self._shards = shards
+        self._reach = reach
         self._pairs = pairs
         self._clock = clock
         self._policy = policy
-        self._refusals: dict[str, str] = {}
+        self._standings: dict[str, Standing] = {}
         self._valid_until: dict[tuple[str, str], tuple[str, datetime | None]] = {}
-        self._standing_at: dict[str, datetime] = {}
         self._errands = Errands("supply", clock, policy)
         self._enough: set[tuple[str, str]] = set()
         self._failures: dict[tuple[str, str], int] = {}
@@ -59,16 +66,39 @@ class Supply:
 
     def refuse_reason(self, taxpayer: str) -> str | None:
         """Why this taxpayer may not issue (business rule 4.7); None when it may, or when it was never told."""
-        return self._refusals.get(taxpayer)
+        standing = self._standings.get(taxpayer)
+        return None if standing is None else standing.refusal
 
     async def round(self) -> bool:
-        """Look at every pair once; True when all have what they need. A slow bureau is not waited for."""
+        """Look at every pair once; True when all have what they need. A slow bureau is not waited for. What another node
+        cares for is only read."""
         now = self._clock.now()
+        self._standings = await self._ledger.standings()
         for pair in self._pairs:
-            if self._not_before.get(pair, now) <= now:
+            if not self._shards.holds(pair[0]):
+                await self._read(pair, month_of(now))
+            elif self._may_care(pair, now):
                 self._errands.start(pair, partial(self._care, *pair))
         await self._errands.wait()
-        return self._enough.issuperset(self._pairs)
+        return all(pair in self._enough or not self._shards.holds(pair[0]) for pair in self._pairs)
+
+    def busy(self) -> set[str]:
+        """The taxpayers with a call under way."""
+        return self._errands.busy()
+
+    def hurry(self, taxpayers: Collection[str]) -> None:
+        """Their stock is used up: the next round looks at them, whatever failed before."""
+        for pair in [pair for pair in self._not_before if pair[0] in taxpayers]:
+            del self._not_before[pair]
+
+    def _may_care(self, pair: tuple[str, str], now: datetime) -> bool:
+        ours = self._not_before.get(pair, now) <= now and self._errands.is_free(pair)
+        return ours and (not self._reach.is_lost(pair[1]) or self._reach.may_try(pair[1]))
+
+    async def _read(self, pair: tuple[str, str], month: str) -> None:
+        account = await self._ledger.quota(*pair, month)
+        self._valid_until[pair] = (month, account.valid_until)
+        self._failures.pop(pair, None)
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds. What is cut is asked for again by its serial."""
@@ -85,10 +115,26 @@ class Supply:
             self._enough.add(pair)
             self._failures.pop(pair, None)
         else:
-            self._failures[pair] = self._failures.get(pair, 0) + 1
-            wait = timedelta(seconds=self._policy.backoff(self._failures[pair]))
-            self._not_before[pair] = self._clock.now() + wait
+            self._not_before[pair] = self._clock.now() + timedelta(seconds=self._rest(pair))
         return 1
+
+    def _rest(self, pair: tuple[str, str]) -> float:
+        """Seconds until the next try: longer each time, unless the far side cannot be reached at all."""
+        if self._reach.is_lost(pair[1]):
+            return self._policy.probe_seconds
+        self._failures[pair] = self._failures.get(pair, 0) + 1
+        return self._policy.backoff(self._failures[pair])
+
+    async def _ask(
+        self, taxpayer: str, channel: Channel, service: str, call: Callable[[], Awaitable[Answer[T]]]
+    ) -> Answer[T]:
+        """A call in its turn, while the taxpayer is ours."""
+        await self._paces[channel.name].turn(taxpayer)
+        if not self._shards.holds(taxpayer):
+            return Answer(Outcome.NOT_SENT, code="supply.lease_lost")
+        answer = await answer_of(call(), channel.name, service)
+        self._reach.note(channel.name, answer.outcome)
+        return answer
 
     async def _numbers(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()
@@ -106,9 +152,8 @@ class Supply:
         quantity = min(wanted_now, channel.capabilities.segment_limit)
         wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
         request = await self._ledger.open_segment_request(wanted, now)
-        await self._paces[channel.name].turn(taxpayer)
-        call = channel.pull_numbers(taxpayer, request.quantity, request.serial)
-        answer = await answer_of(call, channel.name, "numbers")
+        call = partial(channel.pull_numbers, taxpayer, request.quantity, request.serial)
+        answer = await self._ask(taxpayer, channel, "numbers", call)
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("numbers.not_pulled", taxpayer, answer.code, answer.retry_after, channel.name)
             return False
@@ -140,8 +185,7 @@ class Supply:
         enough = max(step * Decimal(str(self._policy.refill_below)), per_hour * Decimal(str(self._policy.refill_hours)))
         if account.left >= enough and valid:
             return True
-        await self._paces[channel.name].turn(taxpayer)
-        standing = await answer_of(channel.quota(taxpayer), channel.name, "quota")
+        standing = await self._ask(taxpayer, channel, "quota", partial(channel.quota, taxpayer))
         if standing.outcome is not Outcome.OK or standing.value is None:
             self._say("quota.not_read", taxpayer, standing.code, standing.retry_after, channel.name)
             return False
@@ -159,9 +203,8 @@ class Supply:
     async def _download(self, taxpayer: str, channel: Channel, month: str, amount: Decimal) -> bool:
         wanted = QuotaRequest(taxpayer, channel.name, month, channel.serial(), amount)
         request = await self._ledger.open_quota_request(wanted, self._clock.now())
-        await self._paces[channel.name].turn(taxpayer)
-        call = channel.move_quota(taxpayer, request.amount, request.serial, returning=False)
-        answer = await answer_of(call, channel.name, "move_quota")
+        call = partial(channel.move_quota, taxpayer, request.amount, request.serial, returning=False)
+        answer = await self._ask(taxpayer, channel, "move_quota", call)
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("quota.not_downloaded", taxpayer, answer.code, answer.retry_after, channel.name)
             return False
@@ -175,21 +218,18 @@ class Supply:
 
     async def _standing(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()
-        seen = self._standing_at.get(taxpayer)
-        refused = taxpayer in self._refusals
+        known = self._standings.get(taxpayer)
+        refused = known is not None and known.refusal is not None
         good_for = self._policy.refused_seconds if refused else self._policy.standing_seconds
-        if seen is not None and now < seen + timedelta(seconds=good_for):
+        if known is not None and now < known.at + timedelta(seconds=good_for):
             return True
-        await self._paces[channel.name].turn(taxpayer)
-        answer = await answer_of(channel.standing(taxpayer), channel.name, "standing")
+        answer = await self._ask(taxpayer, channel, "standing", partial(channel.standing, taxpayer))
         if answer.outcome is not Outcome.OK or answer.value is None:
             self._say("standing.not_read", taxpayer, answer.code, answer.retry_after, channel.name)
             return False
-        self._standing_at[taxpayer] = now
-        if answer.value.may_issue:
-            self._refusals.pop(taxpayer, None)
-        else:
-            self._refusals[taxpayer] = answer.value.reason or "status"
+        refusal = None if answer.value.may_issue else answer.value.reason or "status"
+        self._standings[taxpayer] = Standing(refusal, now)
+        await self._ledger.save_standing(taxpayer, refusal, now)
         return True
 
     def _say(self, what: str, taxpayer: str, code: str | None, retry_after: float | None, channel: str) -> None:

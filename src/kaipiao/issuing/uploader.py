@@ -1,6 +1,6 @@
 """The uploader: claim, send, write down what became of it. It asks what a channel can do, never which one it is.
 
-One wire call at a time per taxpayer and channel, several over all: a stuck one blocks no other. Retries of the wire live
+Only for taxpayers that this node holds. One wire call at a time per taxpayer and channel, several over all: a stuck one blocks no other. Retries of the wire live
 here and nowhere else, always with the same frozen bytes under the same number.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
-from kaipiao.authority.channel import Answer, Channel, Outcome, Phase, Timeline
+from kaipiao.authority.channel import Answer, Channel, Outcome, Phase, Timeline, UploadItem
 from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError, OutcomeUnknown
 from kaipiao.issuing import decisions
@@ -22,6 +22,8 @@ from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
+from kaipiao.issuing.reach import Reach
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.wire import answer_of, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, Upload, UploadEnd
 
@@ -36,6 +38,8 @@ class Uploader:
         ledger: Ledger,
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
+        shards: Shards,
+        reach: Reach,
         clock: Clock,
         ids: Ids,
         node: str,
@@ -44,12 +48,15 @@ class Uploader:
         self._ledger = ledger
         self._channels = channels
         self._paces = paces
+        self._shards = shards
+        self._reach = reach
         self._clock = clock
         self._ids = ids
         self._node = node
         self._policy = policy
         self._slots = asyncio.Semaphore(policy.uploads_at_once)
         self._held: dict[tuple[str, str], datetime] = {}
+        self._failed: dict[tuple[str, str], int] = {}  # calls in a row that were not taken in
         self._calls = Errands("uploader", clock, policy)
         self._flying: set[int] = set()
         self._unsent: set[int] = set()  # begun as far as the ledger knows, and surely never sent
@@ -80,10 +87,13 @@ class Uploader:
         return count
 
     def _is_ours_to_end(self, upload: Upload) -> bool:
-        """Another node's call may be under way; after a time that no call lasts, that node is gone. If it wakes up all the
-        same, it finds its invoices changed: the same number is sent once more at the worst."""
-        gone = timedelta(seconds=self._policy.abandoned_seconds)
-        return upload.node == self._node or upload.begun_at + gone <= self._clock.now()
+        """Another node's call may be under way; of a node that is gone, or after a time that no call lasts, the one that
+        holds the taxpayer now ends it. If that node wakes up all the same, it finds its invoices changed: the same number
+        is sent once more at the worst."""
+        if upload.node == self._node:
+            return True
+        abandoned = upload.begun_at + timedelta(seconds=self._policy.abandoned_seconds) <= self._clock.now()
+        return self._shards.holds(upload.taxpayer) and (abandoned or self._shards.is_gone(upload.node))
 
     async def _end_orphan(self, upload: Upload) -> int:
         answer: Answer[str] = Answer(Outcome.AMBIGUOUS, code="process.died")
@@ -99,9 +109,17 @@ class Uploader:
             await self.recover()
         now = self._clock.now()
         for pair in await self._ledger.due_pairs(now):
-            if self._held.get(pair, now) <= now:
+            if self._may_begin(pair, now):
                 self._calls.start(pair, partial(self._upload, *pair))
         return await self._calls.wait()
+
+    def busy(self) -> set[str]:
+        """The taxpayers with a call under way."""
+        return self._calls.busy()
+
+    def _may_begin(self, pair: tuple[str, str], now: datetime) -> bool:
+        ours = self._shards.holds(pair[0]) and self._held.get(pair, now) <= now and self._calls.is_free(pair)
+        return ours and self._reach.may_try(pair[1])
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds; one that is cut is UNKNOWN at the next start."""
@@ -131,7 +149,10 @@ class Uploader:
                 self._flying.discard(number)
 
     async def _begin_and_send(self, number: int, taxpayer: str, channel: Channel) -> int:
-        batch, wire_id, now = channel.capabilities.upload_batch, f"{number:016x}", self._clock.now()
+        if not self._shards.holds(taxpayer):
+            return 0
+        batch = 1 if (taxpayer, channel.name) in self._failed else channel.capabilities.upload_batch
+        wire_id, now = f"{number:016x}", self._clock.now()
         try:
             upload = await self._ledger.begin_upload(number, wire_id, taxpayer, channel.name, self._node, batch, now)
         except OutcomeUnknown:
@@ -146,8 +167,7 @@ class Uploader:
         items = [upload_item(r, d) for r, d in pairs if r not in late and d is not None]
         answer: Answer[str] = Answer(Outcome.NOT_SENT, code="upload.nothing_to_send")
         if items:
-            call = channel.upload(upload.taxpayer, items, upload.wire_id)
-            answer = await answer_of(call, channel.name, "upload")
+            answer = await self._call(upload, items, channel)
         in_time = [r for r, _ in pairs if r not in late]
         advances = self._decide(upload, in_time, answer)
         advances += [decisions.overdue(r, channel.capabilities, now) for r in late]
@@ -155,6 +175,13 @@ class Uploader:
         if items:
             self._note_hold(upload, answer)
         return len(items)
+
+    async def _call(self, upload: Upload, items: list[UploadItem], channel: Channel) -> Answer[str]:
+        if not self._shards.holds(upload.taxpayer):  # the claim took so long that another may be at work by now
+            return Answer(Outcome.NOT_SENT, code="upload.lease_lost")
+        answer = await answer_of(channel.upload(upload.taxpayer, items, upload.wire_id), channel.name, "upload")
+        self._reach.note(channel.name, answer.outcome)
+        return answer
 
     def _decide(self, upload: Upload, records: list[InvoiceRecord], answer: Answer[str]) -> list[Advance]:
         capabilities = self._channels[upload.channel].capabilities
@@ -179,10 +206,15 @@ class Uploader:
         await self._ledger.end_upload(end, advances)
 
     def _note_hold(self, upload: Upload, answer: Answer[str]) -> None:
-        if answer.outcome in decisions.SURELY_NOT_HELD:
-            tries = max(r.tries for r in upload.records)
-            wait = decisions.backoff(tries, self._policy, answer.retry_after)
-            self._held[(upload.taxpayer, upload.channel)] = self._clock.now() + wait
+        """What was not taken in is tried with one invoice at a time, each time another, until one is taken in."""
+        pair = (upload.taxpayer, upload.channel)
+        if decisions.was_not_taken(answer):
+            self._failed[pair] = failures = self._failed.get(pair, 0) + 1
+            longest = self._policy.probe_seconds * (1 if answer.outcome is Outcome.NOT_SENT else 2)
+            pause = min(self._policy.backoff(failures), longest)
+            self._held[pair] = self._clock.now() + timedelta(seconds=max(pause, answer.retry_after or 0.0))
+        else:
+            self._failed.pop(pair, None)
         if answer.retry_after:
             self._paces[upload.channel].hold(upload.taxpayer, answer.retry_after)
 

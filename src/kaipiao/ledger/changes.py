@@ -182,7 +182,10 @@ def check_advance(state: State, number: str | None, advance: Advance) -> None:
         raise defect("号码不可更改", "The number of an invoice never changes", id=advance.id)
     if isinstance(given, str):
         check_number(given)
-    check_event(advance.event)
+    if advance.event is not None:
+        check_event(advance.event)
+    elif advance.to is not state or advance.changes.keys() - {"next_at"}:
+        raise defect("变更须有事件", "A change needs its event", id=advance.id)
 
 
 def advanced(record: InvoiceRecord, advance: Advance) -> InvoiceRecord:

@@ -181,14 +181,14 @@ Value = str | int | bool | datetime | None
 @dataclass(frozen=True, slots=True)
 class Advance:
     """A conditional change of one invoice: it holds only while `version` does and the lifecycle allows it (`to` may equal
-    the present state). Its event goes into the same commit."""
+    the present state). Its event goes into the same commit; None only when nothing changed but the time of the next look."""
 
     taxpayer: str
     id: int
     version: int
     to: State
     changes: Mapping[str, Value]
-    event: EventDraft
+    event: EventDraft | None
 
 
 # --- numbers and quota ------------------------------------------------------------------------------------------------
@@ -482,8 +482,17 @@ class Ledger(AccountBooks, Protocol):
         """Uploads without an outcome (of one node): after a crash they are UNKNOWN. `documents` is left empty."""
         ...
 
-    async def due(self, state: State, now: datetime, limit: int) -> list[InvoiceRecord]:
-        """Invoices in this state whose next_at has come, oldest next_at first, of all taxpayers."""
+    async def due(
+        self,
+        state: State,
+        now: datetime,
+        limit: int,
+        *,
+        each: int | None = None,
+        taxpayers: Collection[str] | None = None,
+    ) -> list[InvoiceRecord]:
+        """Invoices in this state whose next_at has come, of these taxpayers (None: of all), at most `each` of one. Fair:
+        every taxpayer's oldest next_at comes before anybody's second."""
         ...
 
     async def alarming(self, now: datetime, limit: int) -> list[InvoiceRecord]:

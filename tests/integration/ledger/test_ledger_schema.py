@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kaipiao.ledger.sqlite import due_statements as due_sql
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.migrations import migrate, schema
 from kaipiao.ledger.sqlite.migrations import statements as split
@@ -84,7 +85,10 @@ HOT = {
     "DUE_PAIRS": (sql.DUE_PAIRS, 1, "invoice_upload"),
     "FIRST_TO_UPLOAD": (sql.FIRST_TO_UPLOAD, 3, "invoice_upload"),
     "NEXT_TO_UPLOAD": (sql.NEXT_TO_UPLOAD, 4, "invoice_upload"),
-    "DUE": (sql.DUE, 3, "invoice_due"),
+    "DUE_OF": (due_sql.DUE_OF, 4, "invoice_waiting"),
+    "DUE_ISSUED_OF": (due_sql.DUE_ISSUED_OF, 3, "invoice_upload"),
+    "NEXT_WAITING": (due_sql.NEXT_WAITING, 2, "invoice_waiting"),
+    "NEXT_WITH_ISSUED": (due_sql.NEXT_WITH_ISSUED, 1, "invoice_upload"),
     "ALARMING": (sql.ALARMING, 2, "invoice_open"),
     "OLDEST_IN_STATE": (sql.OLDEST_IN_STATE, 2, "invoice_open"),
     "OPEN_STATE_COUNT": (sql.OPEN_STATE_COUNT, 2, "invoice_open"),

@@ -20,7 +20,9 @@ from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Inline
+from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.settler import Settler
+from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
 from kaipiao.issuing.uploader import Uploader
 from kaipiao.ledger.ids import IdMaker
@@ -75,6 +77,7 @@ class Point:
     uploader: Uploader
     settler: Settler
     supply: Supply
+    shards: Shards
     policy: Policy
 
     async def issue(self, order: str, amount: str = "100.00", *, by: str = SELLER) -> Issued:
@@ -89,9 +92,13 @@ class Point:
     async def state(self, order: str, *, by: str = SELLER) -> State:
         return (await self.record(order, by=by)).state
 
+    def busy(self) -> set[str]:
+        return self.numberer.busy() | self.uploader.busy() | self.settler.busy() | self.supply.busy()
+
     async def step(self, seconds: float) -> None:
         """Time goes on, then each loop has its turn once."""
         self.clock.advance(seconds)
+        await self.shards.round(self.busy)
         await self.numberer.round()
         await self.uploader.round()
         await self.settler.poll_round()
@@ -121,7 +128,9 @@ async def point(
     await ledger.open()
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
-    supply = Supply(ledger, channels, paces, [(s, bureau.name) for s in sellers], clock, policy)
+    shards, reach = Shards(ledger, node, sellers, policy), Reach(clock, policy)
+    await shards.round(set)
+    supply = Supply(ledger, channels, paces, shards, reach, [(s, bureau.name) for s in sellers], clock, policy)
     ids = IdMaker(clock.now, random.Random(node))
     numbers = NumberDesk(ledger, node, policy, lambda _key: None)
     desks = {s: Desk(seller(s), bureau.name, bureau.capabilities, StubSealer()) for s in sellers}
@@ -137,9 +146,9 @@ async def point(
         quota_ended=supply.quota_ended,
         on_quota_short=lambda _taxpayer, _channel: None,
     )
-    numberer = Numberer(ledger, issuer, clock, policy)
-    uploader = Uploader(ledger, channels, paces, clock, ids, node, policy)
-    settler = Settler(ledger, channels, paces, clock, policy)
+    numberer = Numberer(ledger, issuer, shards, clock, policy)
+    uploader = Uploader(ledger, channels, paces, shards, reach, clock, ids, node, policy)
+    settler = Settler(ledger, channels, paces, shards, reach, clock, policy)
     await supply.round()
     await issuer.open()
-    return Point(clock, ledger, bureau, issuer, numbers, numberer, uploader, settler, supply, policy)
+    return Point(clock, ledger, bureau, issuer, numbers, numberer, uploader, settler, supply, shards, policy)

@@ -30,7 +30,7 @@ from kaipiao.invoice.model import Element
 from kaipiao.issuing.node import Node
 from kaipiao.issuing.policy import Policy
 from kaipiao.ledger.memory import MemoryLedger, MemoryStore
-from kaipiao.ledger.port import Admission, AdmitResult, Advance
+from kaipiao.ledger.port import Admission, AdmitResult, Advance, Standing
 
 MINUTE = 60.0
 
@@ -121,11 +121,11 @@ def test_what_may_not_be_issued_is_not_accepted_either_but_a_known_order_is_stil
             await p.issuer.accept(replace(draft("A"), special=(Element("x", "y"),)))
         with pytest.raises(NotFound):
             await p.accept("A", by=OTHER)
-        p.supply._refusals[SELLER] = "risk"
+        p.supply._standings[SELLER] = Standing("risk", p.clock.now())
         with pytest.raises(NotQualified):
             await p.accept("A")
         assert await p.accept("known") == known
-        p.supply._refusals.clear()
+        p.supply._standings.clear()
         p.issuer.stopping = True
         with pytest.raises(Stopping):
             await p.accept("A")
@@ -295,7 +295,7 @@ def test_the_oldest_are_numbered_first_and_every_taxpayer_has_its_turn() -> None
 def test_a_taxpayer_that_lacks_something_is_held_back_alone_and_longer_each_time() -> None:
     async def story() -> None:
         p = await point(sellers=(SELLER, OTHER))
-        p.supply._refusals[SELLER] = "risk"
+        p.supply._standings[SELLER] = Standing("risk", p.clock.now())
         asked: list[float] = []
         number = p.issuer.number
 
@@ -304,15 +304,15 @@ def test_a_taxpayer_that_lacks_something_is_held_back_alone_and_longer_each_time
             return await number(accepted)
 
         p.issuer.number = counted  # type: ignore[method-assign]
-        p.supply._refusals.clear()
+        p.supply._standings.clear()
         await p.accept("A")
-        p.supply._refusals[SELLER] = "risk"
+        p.supply._standings[SELLER] = Standing("risk", p.clock.now())
         for n in range(60):
             await p.accept(f"B{n}", by=OTHER)
             p.clock.advance(1)
             assert await p.numberer.round() == 1
         assert len(asked) - 60 == 5  # at 1, 3, 7, 15, 31 s
-        p.supply._refusals.clear()
+        p.supply._standings.clear()
         p.clock.advance(300)
         assert await p.numberer.round() == 1
         assert await p.state("A") is State.ISSUED
@@ -359,7 +359,7 @@ def test_a_node_numbers_what_was_accepted_before_it_started() -> None:
         before = await point(MemoryLedger("n1", store=store), clock=clock)
         await before.accept("A")
         p = await point(MemoryLedger("n1", store=store), bureau=before.bureau, clock=clock)
-        node = Node("n1", p.ledger, p.issuer, p.numbers, p.uploader, p.settler, p.supply, clock, p.policy)
+        node = Node("n1", p.ledger, p.issuer, p.numbers, p.shards, p.uploader, p.settler, p.supply, clock, p.policy)
         await node.start()
         for _ in range(200):
             await asyncio.sleep(0)

@@ -250,7 +250,7 @@ def test_a_call_on_the_wire_at_the_stop_is_cut_after_its_grace_and_settles_at_th
         p = await point(MemoryLedger("n1", store=store), clock=clock, policy=policy, patience=0.01)
         await p.issue("A")
         p.bureau.hanging.add(("upload", SELLER))
-        node = Node("n1", p.ledger, p.issuer, p.numbers, p.uploader, p.settler, p.supply, clock, p.policy)
+        node = Node("n1", p.ledger, p.issuer, p.numbers, p.shards, p.uploader, p.settler, p.supply, clock, p.policy)
         await p.step(2)
         await asyncio.wait_for(node.stop(), 5)
         assert await p.state("A") is State.UPLOADING

@@ -150,18 +150,18 @@ def test_a_refusal_after_a_doubt_is_believed_when_two_late_asks_find_nothing() -
     run(story)
 
 
-def test_a_call_that_surely_did_not_arrive_is_sent_again_with_growing_pauses() -> None:
+def test_while_the_bureau_cannot_be_reached_one_call_in_a_short_interval_tries_it_and_its_answer_releases_all() -> None:
     async def story(p: Point) -> None:
-        await p.issue("A")
+        for n in range(5):
+            await p.issue(f"A{n}")
         p.bureau.down = True
-        await p.run(600, every=1)
-        record = await p.record("A")
-        assert record.state is State.ISSUED
-        assert not record.doubt
-        assert record.tries < 12
+        await p.run(3000, every=1)
+        records = [await p.record(f"A{n}") for n in range(5)]
+        assert {(record.state, record.doubt) for record in records} == {(State.ISSUED, False)}
+        assert 500 <= sum(record.tries for record in records) <= 620  # of 3,000 s
         p.bureau.down = False
-        await p.run(400, every=10)
-        assert await p.state("A") is State.CONFIRMED
+        await p.run(20, every=1)
+        assert {await p.state(f"A{n}") for n in range(5)} <= {State.SUBMITTED, State.CONFIRMED}
 
     run(story)
 
@@ -267,6 +267,8 @@ def test_calls_of_a_node_that_is_gone_for_good_are_settled_by_another() -> None:
     async def story(p: Point) -> None:
         issued = await p.issue("A")
         p.clock.advance(2)
+        await p.ledger.hold_shards("n2", [], p.policy.shard_seconds)
+        await p.shards.round(set)
         await p.ledger.begin_upload(99, "dead", issued.record.taxpayer, "pretend", "n2", 100, p.clock.now())
         assert await p.uploader.recover() == 0  # it may be on the wire just now
         assert await p.state("A") is State.UPLOADING

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from kaipiao.invoice.lifecycle import State
@@ -63,8 +64,24 @@ class Uploads(Handle):
         rows = [r for r in self.store.uploads.values() if r.end is None and node in (None, r.node)]
         return [self._open(row) for row in sorted(rows, key=lambda r: (r.begun_at, r.id))]
 
-    async def due(self, state: State, now: datetime, limit: int) -> list[InvoiceRecord]:
-        return sorted(self._due(state, now), key=lambda r: (r.next_at, r.id))[:limit]
+    async def due(
+        self,
+        state: State,
+        now: datetime,
+        limit: int,
+        *,
+        each: int | None = None,
+        taxpayers: Collection[str] | None = None,
+    ) -> list[InvoiceRecord]:
+        ordered = sorted(self._due(state, now), key=lambda r: (r.next_at, r.taxpayer, r.id))
+        places: Counter[str] = Counter()
+        ranked = []
+        for record in ordered:
+            if taxpayers is None or record.taxpayer in taxpayers:
+                places[record.taxpayer] += 1
+                if each is None or places[record.taxpayer] <= each:
+                    ranked.append((places[record.taxpayer], record))
+        return [record for _, record in sorted(ranked, key=lambda pair: pair[0])][:limit]
 
     async def alarming(self, now: datetime, limit: int) -> list[InvoiceRecord]:
         late = [r for r in self.store.in_state(State.UNKNOWN) if alarm_step(r, now) > r.alarmed]
@@ -89,7 +106,7 @@ class Uploads(Handle):
             if after.number is not None and record.number is None:
                 self._check_new_number(after, numbers)
                 numbers[(after.taxpayer, after.number)] = after.id
-            events += prepared([advance.event])
+            events += prepared([] if advance.event is None else [advance.event])
         for record in staged.values():
             self.store.keep(record)
         self.store.numbers.update(numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kaipiao.ledger.postgresql.accounts import Accounts
 from kaipiao.ledger.postgresql.admissions import Admissions
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
+from kaipiao.ledger.postgresql.due import Due
 from kaipiao.ledger.postgresql.numbers import Numbers
 from kaipiao.ledger.postgresql.quotas import Quotas
 from kaipiao.ledger.postgresql.reading import Reading
@@ -15,7 +16,7 @@ from kaipiao.ledger.postgresql.uploads import Uploads
 _AUDIT_SECONDS = 3600.0
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts):
+class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:

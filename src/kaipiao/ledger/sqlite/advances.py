@@ -55,8 +55,9 @@ class _Round:
         self._changes[_change_of(advance)].append(advance.id)
         self._standing[key] = (advance.to, version + 1, number, order)
         event = advance.event
-        of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
-        self._transaction.append(event, advance.id if of_order else None)
+        if event is not None:
+            of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
+            self._transaction.append(event, advance.id if of_order else None)
         return True
 
     def write(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.accounts import Accounts
 from kaipiao.ledger.sqlite.admissions import Admissions
+from kaipiao.ledger.sqlite.due import Due
 from kaipiao.ledger.sqlite.numbers import Numbers
 from kaipiao.ledger.sqlite.quotas import Quotas
 from kaipiao.ledger.sqlite.reading import Reading
@@ -13,7 +14,7 @@ from kaipiao.ledger.sqlite.trail import Trail
 from kaipiao.ledger.sqlite.uploads import Uploads
 
 
-class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts):
+class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts):
     """`Ledger` in a SQLite file in a data directory that one process has to itself."""
 
     async def check_counts(self) -> list[str]:

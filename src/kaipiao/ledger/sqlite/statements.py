@@ -311,17 +311,6 @@ SELECT {INVOICE_COLUMNS} FROM invoice
 WHERE taxpayer = ? AND id IN (SELECT invoice FROM attempt WHERE taxpayer = ? AND upload = ?) ORDER BY deadline, id
 """
 
-# lint: all taxpayers: the settler takes what is due, whoever issued it
-DUE = f"""
-SELECT {INVOICE_COLUMNS} FROM invoice
-WHERE state = ? AND state <> 'issued' AND next_at <= ? ORDER BY next_at, id LIMIT ?
-"""
-
-# lint: all taxpayers: the settler takes what is due, whoever issued it
-DUE_ISSUED = f"""
-SELECT {INVOICE_COLUMNS} FROM invoice WHERE state = 'issued' AND next_at <= ? ORDER BY next_at, id LIMIT ?
-"""
-
 # lint: all taxpayers: time limits are watched for everybody
 ALARMING = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice

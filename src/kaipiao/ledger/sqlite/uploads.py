@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import defect, upload_begun_event, upload_ended_event
 from kaipiao.ledger.port import Advance, InvoiceRecord, SealedDocument, Upload, UploadEnd
 from kaipiao.ledger.rows import INVOICE_COLUMNS, record_of
@@ -50,12 +49,6 @@ class Uploads(Handle):
 
     async def open_uploads(self, node: str | None = None) -> list[Upload]:
         return await self._read(lambda connection: _open_uploads(connection, node))
-
-    async def due(self, state: State, now: datetime, limit: int) -> list[InvoiceRecord]:
-        at = microseconds(now)
-        if state is State.ISSUED:
-            return await self._records(sql.DUE_ISSUED, (at, limit))
-        return await self._records(sql.DUE, (str(state), at, limit))
 
     async def alarming(self, now: datetime, limit: int) -> list[InvoiceRecord]:
         return await self._records(sql.ALARMING, (microseconds(now), limit))

@@ -21,3 +21,5 @@ CREATE TABLE standing (
 
 -- lint: all taxpayers: every seller of before becomes a shard
 INSERT INTO shard (taxpayer, epoch, short) SELECT taxpayer, 0, 0 FROM taxpayer;
+
+CREATE INDEX invoice_waiting ON invoice (state, taxpayer, next_at, id) WHERE next_at IS NOT NULL AND state <> 'issued';
