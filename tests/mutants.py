@@ -307,7 +307,9 @@ MUTANTS = [
         "ledger/postgresql/uploads.py",
         "    transaction.moves.move(claim.taxpayer, State.ISSUED, State.UPLOADING, len(claimed))\n",
         "",
-        ("tests/integration/ledger_postgresql/test_state_counts.py::test_counts_follow_every_kind_of_change_on_two_nodes",),
+        (
+            "tests/integration/ledger_postgresql/test_state_counts.py::test_counts_follow_every_kind_of_change_on_two_nodes",
+        ),
     ),
     Mutant(
         "a read on a connection that went silent waits for ever",
