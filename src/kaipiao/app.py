@@ -32,7 +32,7 @@ from kaipiao.issuing.node import Loop, Node
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.ports import Threads
+from kaipiao.issuing.ports import cores, workers_on
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.settler import Settler
 from kaipiao.issuing.shards import Shards
@@ -67,7 +67,7 @@ class Platform:
         self.settings = settings
         self._executor = ThreadPoolExecutor(SEALING_THREADS, thread_name_prefix="seal")
         self.metrics = Metrics()
-        self._workers = WatchedWorkers(Threads(self._executor, SEALING_THREADS))
+        self._workers = WatchedWorkers(workers_on(cores(), self._executor, SEALING_THREADS))
         self.metrics.gauges[catalogue.SEAL_TASKS] = lambda: self._workers.tasks
         self.metrics.gauges[catalogue.SEAL_THREADS] = lambda: SEALING_THREADS
         self._keys = key_store(directory, settings)

@@ -261,7 +261,7 @@ class Issuer:
         """From here on nobody changes a byte."""
         invoice = complete(draft, desk.seller, taken.number, made_at)
         xml = write_invoice(invoice)
-        seal = await self._workers.run(lambda: desk.sealer.seal(xml))
+        seal = await self._workers.run(lambda: desk.sealer.seal(xml), len(xml))
         sealed = SealedDocument(xml, invoice_bytes(invoice), sm3(xml), seal.value, seal.key_id, seal.algorithm)
         return _Frozen(invoice, sealed)
 

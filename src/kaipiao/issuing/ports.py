@@ -6,6 +6,7 @@ Time and sleep come through `kaipiao.clock.Clock`. So the whole of issuing can r
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -14,12 +15,16 @@ from typing import Protocol, TypeVar, cast
 
 T = TypeVar("T")
 LARGEST_SHARE = 8  # tasks that one thread does before the first of them is told its result
+FEW_CORES = 2
+SMALL = 64 * 1024  # bytes: an invoice of some hundred lines
 
 
 class Workers(Protocol):
     """Where blocking work runs that releases the GIL (sealing)."""
 
-    async def run(self, work: Callable[[], T]) -> T: ...
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
+        """`size`: bytes that it works on."""
+        ...
 
 
 class Threads:
@@ -31,7 +36,7 @@ class Threads:
         self._idle = threads
         self._asked: deque[_Task] = deque()
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
         loop = asyncio.get_running_loop()
         task = _Task(work, loop.create_future())
         if not self._asked:
@@ -85,8 +90,31 @@ class _Task:
 class Inline:
     """No threads: the work runs where it is asked for (tests, simulation)."""
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
         return work()
+
+
+class SmallInline:
+    """For machines with few cores (ADR 0103): work on fewer bytes than `below` runs where it is asked for, because there
+    the threads take the interpreter from each other for longer than a seal takes. The rest is for `workers`."""
+
+    def __init__(self, workers: Workers, below: int) -> None:
+        self._workers = workers
+        self._below = below
+
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
+        return work() if size < self._below else await self._workers.run(work, size)
+
+
+def workers_on(cores: int, executor: Executor, threads: int) -> Workers:
+    """What seals on a machine with so many cores."""
+    by_threads = Threads(executor, threads)
+    return SmallInline(by_threads, SMALL) if cores <= FEW_CORES else by_threads
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Ids(Protocol):

@@ -37,9 +37,9 @@ class WatchedWorkers:
         self._workers = workers
         self.tasks = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
         self.tasks += 1
         try:
-            return await self._workers.run(work)
+            return await self._workers.run(work, size)
         finally:
             self.tasks -= 1

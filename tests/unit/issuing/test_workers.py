@@ -1,0 +1,66 @@
+"""Where seals are made: in threads by shares, or where they are asked for on a machine with few cores."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kaipiao.issuing.ports import FEW_CORES, LARGEST_SHARE, SMALL, Threads, workers_on
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def test_each_gets_its_own_result_however_many_ask_at_once(executor: ThreadPoolExecutor) -> None:
+    async def ask() -> list[int]:
+        workers = Threads(executor, 2)
+        return await asyncio.gather(*(workers.run(lambda n=n: n * n) for n in range(5 * LARGEST_SHARE)))  # type: ignore[misc]
+
+    assert asyncio.run(ask()) == [n * n for n in range(5 * LARGEST_SHARE)]
+
+
+def test_one_that_fails_harms_no_other_of_its_share(executor: ThreadPoolExecutor) -> None:
+    async def ask() -> list[int | BaseException]:
+        workers = Threads(executor, 2)
+        asked = [workers.run(lambda n=n: 6 // n) for n in (3, 0, 2)]  # type: ignore[misc]
+        found: list[int | BaseException] = await asyncio.gather(*asked, return_exceptions=True)
+        return found
+
+    two, failure, three = asyncio.run(ask())
+    assert (two, three) == (2, 3)
+    assert isinstance(failure, ZeroDivisionError)
+
+
+def test_one_that_goes_away_keeps_no_thread_and_no_other_waiting(executor: ThreadPoolExecutor) -> None:
+    async def ask() -> int:
+        workers, may_end = Threads(executor, 1), threading.Event()
+        gone = asyncio.ensure_future(workers.run(may_end.wait))
+        await asyncio.sleep(0)
+        gone.cancel()
+        other = asyncio.ensure_future(workers.run(lambda: 7))
+        await asyncio.sleep(0)
+        may_end.set()
+        return await other
+
+    assert asyncio.run(ask()) == 7
+
+
+@pytest.mark.parametrize(
+    ("cores", "size", "on_the_loop"),
+    [(FEW_CORES, SMALL - 1, True), (FEW_CORES, SMALL, False), (FEW_CORES + 1, 1, False)],
+)
+def test_only_little_work_on_few_cores_stays_on_the_loop(
+    executor: ThreadPoolExecutor, cores: int, size: int, on_the_loop: bool
+) -> None:
+    async def ask() -> bool:
+        here = threading.get_ident()
+        return await workers_on(cores, executor, 2).run(threading.get_ident, size) == here
+
+    assert asyncio.run(ask()) is on_the_loop
