@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
-from kaipiao.ledger.port import Holding, Ledger, Standing
-from ledger_books import NOW, TAXPAYER, Books, on_every_ledger
+import pytest
+
+from kaipiao.errors import Internal
+from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.port import Holding, InvoiceRecord, Ledger, Standing
+from ledger_books import NOW, OTHER_TAXPAYER, TAXPAYER, Books, advance, on_every_ledger
 
 SECONDS = 15.0
 SELLERS = [f"9133010600000000{n:02d}" for n in range(10)]
@@ -160,3 +165,59 @@ async def test_what_the_bureau_said_of_a_taxpayer_is_known_to_all(books: Books) 
     assert await books.other.standings() == {TAXPAYER: Standing(None, NOW + timedelta(hours=1))}
     await books.ledger.save_standing(TAXPAYER, "nul\0\\", NOW + timedelta(hours=2))
     assert (await books.other.standings())[TAXPAYER].refusal == "nul\0\\"
+
+
+# --- whose turn it is -------------------------------------------------------------------------------------------------
+
+THIRD_TAXPAYER = "91310115MA1K4EXA3B"
+
+
+async def unknown(books: Books, taxpayer: str, minutes: list[int]) -> list[InvoiceRecord]:
+    """UNKNOWN invoices of one taxpayer, each due so many minutes after NOW."""
+    await books.pull(len(minutes), taxpayer=taxpayer)
+    block = await books.lease(size=len(minutes), taxpayer=taxpayer)
+    found = []
+    for place, minute in enumerate(minutes):
+        (record,) = await books.admit(books.order(block, place))
+        record = await books.advance(record, State.UPLOADING)
+        found.append(await books.advance(record, State.UNKNOWN, next_at=NOW + timedelta(minutes=minute)))
+    return found
+
+
+@on_every_ledger
+async def test_one_taxpayer_with_much_that_is_due_does_not_crowd_out_the_others(books: Books) -> None:
+    many = await unknown(books, TAXPAYER, list(range(20)))
+    few = await unknown(books, OTHER_TAXPAYER, [30, 31])
+    last = await unknown(books, THIRD_TAXPAYER, [50, 99])
+    now = NOW + timedelta(hours=1)
+    assert await books.ledger.due(State.UNKNOWN, now, 4) == [many[0], few[0], last[0], many[1]]
+    each = await books.ledger.due(State.UNKNOWN, now, 100, each=3)
+    assert each == [many[0], few[0], last[0], many[1], few[1], many[2]]
+
+
+@on_every_ledger
+async def test_what_is_due_is_read_only_of_the_taxpayers_that_were_asked_for(books: Books) -> None:
+    await unknown(books, TAXPAYER, [0, 1])
+    few = await unknown(books, OTHER_TAXPAYER, [2, 3])
+    now = NOW + timedelta(hours=1)
+    assert await books.ledger.due(State.UNKNOWN, now, 10, taxpayers={OTHER_TAXPAYER, "nobody"}) == few
+    assert await books.ledger.due(State.UNKNOWN, now, 10, taxpayers=frozenset()) == []
+
+
+@on_every_ledger
+async def test_only_the_time_of_the_next_look_changes_without_an_event(books: Books) -> None:
+    (record,) = await unknown(books, TAXPAYER, [0])
+    before = await books.ledger.events(limit=10_000)
+    later = NOW + timedelta(hours=2)
+    silent = replace(advance(record, State.UNKNOWN, next_at=later), event=None)
+    assert await books.ledger.advance([silent, silent]) == [True, False]
+    record = await books.again(record)
+    assert record.next_at == later
+    assert await books.ledger.events(limit=10_000) == before
+    for change in (
+        advance(record, State.UNKNOWN, problem="x"),
+        advance(record, State.CONFIRMED, next_at=None),
+    ):
+        with pytest.raises(Internal):
+            await books.ledger.advance([replace(change, event=None)])
+    assert await books.again(record) == record

@@ -299,6 +299,7 @@ class TwoLedgers(RuleBasedStateMachine):
         self.both(lambda ledger: ledger.issued_since(TAXPAYER, self.now))
         for state in State:
             self.both(lambda ledger, state=state: ledger.due(state, later, 100))  # type: ignore[misc]
+            self.both(lambda ledger, state=state: ledger.due(state, later, 3, each=2))  # type: ignore[misc]
 
     @invariant()
     def the_trails_are_equal_and_nothing_contradicts_itself(self) -> None:

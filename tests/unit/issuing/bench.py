@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -119,6 +120,7 @@ async def point(
     clock: ManualClock | None = None,
     patience: float = 30.0,
     sellers: Sequence[str] = (SELLER,),
+    lease_clock: Callable[[], float] = time.monotonic,
 ) -> Point:
     """An issuing point that has numbers and quota. `patience`: real seconds that a round waits for a hanging call."""
     clock = clock or ManualClock(START)
@@ -128,7 +130,7 @@ async def point(
     await ledger.open()
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
-    shards, reach = Shards(ledger, node, sellers, policy), Reach(clock, policy)
+    shards, reach = Shards(ledger, node, sellers, policy, lease_clock), Reach(clock, policy)
     await shards.round(set)
     supply = Supply(ledger, channels, paces, shards, reach, [(s, bureau.name) for s in sellers], clock, policy)
     ids = IdMaker(clock.now, random.Random(node))
