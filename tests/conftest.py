@@ -12,6 +12,7 @@ import pytest
 from kaipiao_lab.bench import Bench, Sizes
 from postgresql_server import OUTSIDE, NotForTests, claim, outside
 
+pytest_plugins = ["on_every_ledger"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

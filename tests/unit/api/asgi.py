@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from described import Answer, check
@@ -20,7 +21,7 @@ async def call(
     body: bytes | list[bytes] = b"",
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """One request. A list as body is a streamed one."""
+    """One request. A list as body is a streamed one; an empty list: the caller is gone before it comes."""
     path, _, query = target.partition("?")
     sent = {**({"authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
     scope: dict[str, Any] = {
@@ -39,8 +40,12 @@ async def call(
     parts = body if isinstance(body, list) else [body]
     answer = Answer(0, {}, b"")
 
+    ended, gone = asyncio.Event(), not parts
+
     async def receive() -> Message:
         if not parts:
+            if not gone:
+                await ended.wait()
             return {"type": "http.disconnect"}
         part = parts.pop(0)
         return {"type": "http.request", "body": part, "more_body": bool(parts)}
@@ -51,6 +56,8 @@ async def call(
             answer.headers = {k.decode(): v.decode("latin-1") for k, v in message["headers"]}
         else:
             answer.body += message.get("body", b"")
+            if not message.get("more_body"):
+                ended.set()
 
     try:
         await app(scope, receive, send)

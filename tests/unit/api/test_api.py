@@ -2,95 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from asgi import Answer, call
-from bench import SELLER, Point, point
+from api_stand import post, sale, token, told
+from asgi import call
+from bench import SELLER, Point
 
-from kaipiao.access.tokens import Tokens
-from kaipiao.api.app import create
-from kaipiao.api.services import Readiness, Services
 from kaipiao.errors import LedgerFault
-from kaipiao.issuing.cover import Cover, cover_of
-from kaipiao.ledger.audit import read_trail
-from kaipiao.seal.sm2 import Sm2PrivateKey
-
-TOKENS = Tokens(ec.generate_private_key(ec.SECP256R1()), "k1")
-KEY = Sm2PrivateKey.generate()
-
-
-def token(role: str = "admin", taxpayers: tuple[str, ...] = ("*",)) -> str:
-    return TOKENS.make("test", role, taxpayers, timedelta(hours=1))
-
-
-def sale(order: str = "A-1", **changes: Any) -> dict[str, Any]:
-    line = {
-        "name": "工作午餐",
-        "short_name": "餐饮服务",
-        "tax_code": "3070401000000000000",
-        "tax_rate": "0.06",
-        "quantity": "2",
-        "unit_price": "53.00",
-    }
-    body = {
-        "order": order,
-        "seller": SELLER,
-        "kind": "general",
-        "buyer": {"name": "示例购买方"},
-        "lines": [line],
-        "tax_included": True,
-    }
-    return {**body, **changes}
-
-
-def application(p: Point) -> FastAPI:
-    async def ready() -> Readiness:
-        return Readiness(())
-
-    async def cover(taxpayer: str) -> Cover:
-        return await cover_of(p.ledger, taxpayer, "pretend", p.bureau.capabilities, p.clock)
-
-    return create(
-        Services(
-            issuer=p.issuer,
-            ledger=p.ledger,
-            tokens=TOKENS,
-            taxpayers=(SELLER,),
-            environment="test",
-            node="n1",
-            body_limit=1024 * 1024,
-            readiness=ready,
-            cover=cover,
-            audit=lambda: read_trail(p.ledger, lambda head: True),
-            public_key=lambda key_id: KEY.public_key,
-        )
-    )
-
-
-def told(story: Callable[[FastAPI, Point], Awaitable[None]]) -> None:
-    async def run() -> None:
-        p = await point()
-        await story(application(p), p)
-
-    asyncio.run(run())
-
-
-async def post(app: FastAPI, body: Any, **more: Any) -> Answer:
-    raw = body if isinstance(body, (bytes, list)) else json.dumps(body, ensure_ascii=False).encode()
-    return await call(app, "POST", "/v1/invoices", token=more.pop("token", token()), body=raw, **more)
 
 
 def test_one_call_makes_one_sealed_invoice_and_the_same_call_gets_the_same_answer() -> None:
@@ -212,6 +138,7 @@ def test_a_huge_body_is_refused_before_it_is_held() -> None:
 
 def test_every_address_but_health_wants_a_token_and_the_right_permission() -> None:
     async def story(app: FastAPI, p: Point) -> None:
+        app.state.services.refusals.seconds_to_hold = lambda source: 0.0
         open_paths = {"/healthz", "/readyz", "/openapi.json"}
         schema = app.openapi()
         for path, operations in schema["paths"].items():

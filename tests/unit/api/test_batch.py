@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import Answer, call
 from bench import OTHER as OTHER_SELLER
 from bench import SELLER, Point
-from test_api import post, sale, token, told
 
 from kaipiao.api import batch as batches
 from kaipiao.errors import KaipiaoError

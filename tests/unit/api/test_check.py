@@ -12,9 +12,9 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import Answer, call
 from bench import OTHER, SELLER, Point
-from test_api import post, sale, token, told
 
 
 async def check(app: FastAPI, body: Any, **more: Any) -> Answer:

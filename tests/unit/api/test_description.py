@@ -14,11 +14,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import call
 from bench import SELLER, Point
 from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
-from test_api import post, sale, token, told
 
 from kaipiao.api import examples
 from kaipiao.api.openapi import problems

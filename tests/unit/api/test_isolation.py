@@ -10,7 +10,7 @@ import copy
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,11 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import application, everything, post, sale, standing, token
 from asgi import Answer, call
-from bench import OTHER, SELLER, Point, point
-from test_api import application, post, sale, token
+from bench import OTHER, SELLER, Point
 
 from kaipiao.api.services import Services
-from kaipiao.ledger.memory import MemoryLedger
 from kaipiao.ledger.port import Taxpayer
 
 ISSUED, WAITING = "order-of-b", "waiting-of-b"
@@ -47,6 +46,8 @@ HARMLESS = {
     "year",
     "Last-Event-ID",
 }
+# Routes that no table of identifiers can call, each with the test that shows the same of it.
+APART: dict[str, str] = {}
 TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/audit"}  # of the installation, about nobody
 A, B = token(taxpayers=(SELLER,)), token(taxpayers=(OTHER,))
 
@@ -73,9 +74,8 @@ class Two:
     point: Point
     number: str
 
-    def books(self) -> object:
-        assert isinstance(self.point.ledger, MemoryLedger)
-        return copy.deepcopy(self.point.ledger.store)
+    async def books(self) -> object:
+        return await everything(self.point.ledger)
 
     async def ask(self, case: Case, bearer: str) -> Answer:
         if case.path == "/v1/events/stream":
@@ -83,8 +83,15 @@ class Two:
         return await call(self.app, case.method, case.target, token=bearer, body=case.body, headers=dict(case.headers))
 
 
-async def two() -> Two:
-    p = await point(sellers=(SELLER, OTHER))
+def told_of_two(story: Callable[[Two], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with standing(sellers=(SELLER, OTHER)) as p:
+            await story(await two(p))
+
+    asyncio.run(run())
+
+
+async def two(p: Point) -> Two:
     app = application(p)
     services: Services = app.state.services
     app.state.services = replace(services, taxpayers=(SELLER, OTHER))
@@ -105,10 +112,11 @@ def sale_of_b(order: str) -> dict[str, Any]:
 
 
 def described(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(method, path, operation) of the API's description."""
+    """(method, path, operation) of the API's description, but for what is shown elsewhere."""
     for path, operations in app.openapi()["paths"].items():
         for method, operation in operations.items():
-            yield method.upper(), path, operation
+            if f"{method.upper()} {path}" not in APART:
+                yield method.upper(), path, operation
 
 
 def cases(both: Two) -> Iterator[Case]:
@@ -145,7 +153,11 @@ def _with_bodies(method: str, path: str, target: str, operation: dict[str, Any])
     forms = operation.get("requestBody", {}).get("content", {})
     if not forms:
         yield Case(method, path, target)
-    elif "application/x-ndjson" in forms:
+        return
+    form = forms["application/json"]["schema"]
+    name = form.get("items", form).get("$ref", "").rpartition("/")[2]
+    assert name == "InvoiceRequest", f"what in a body of {method} {path} ({name or form}) identifies something of B's?"
+    if "application/x-ndjson" in forms:
         yield Case(method, path, target, body + b"\n" + again, {"content-type": "application/x-ndjson"})
         yield Case(method, path, target, b"[" + body + b"," + again + b"]", {"content-type": "application/json"})
     else:
@@ -199,9 +211,8 @@ async def _listen(app: FastAPI, case: Case, bearer: str) -> Answer:
 
 
 def test_with_the_token_of_a_every_route_with_identifiers_of_b_is_404_or_empty_and_touches_nothing() -> None:
-    async def run() -> None:
-        both = await two()
-        before = both.books()
+    async def story(both: Two) -> None:
+        before = await both.books()
         tried = list(cases(both))
         for case in tried:
             answer = await both.ask(case, A)
@@ -209,16 +220,15 @@ def test_with_the_token_of_a_every_route_with_identifiers_of_b_is_404_or_empty_a
             assert traces(both, answer, asked=asked) == [], f"{case}: {answer.body!r}"
             if not case.path.endswith("/stream"):
                 assert statuses(answer) == {404}, f"{case}: {answer.status} {answer.body!r}"
-            assert both.books() == before, f"{case} has changed the ledger"
+            assert await both.books() == before, f"{case} has changed the ledger"
         assert len(tried) >= 20
 
-    asyncio.run(run())
+    told_of_two(story)
 
 
 def test_routes_that_take_no_identifier_show_nothing_of_another_tenant() -> None:
-    async def run() -> None:
-        both = await two()
-        before = both.books()
+    async def story(both: Two) -> None:
+        before = await both.books()
         tried = 0
         for method, path, _ in described(both.app):
             if "{" not in path and method == "GET":
@@ -229,27 +239,25 @@ def test_routes_that_take_no_identifier_show_nothing_of_another_tenant() -> None
                 assert path in TOLD_TO_ALL or path == "/metrics" or traces(both, own), f"{path} shows B nothing at all"
                 tried += 1
         assert tried >= 8
-        assert both.books() == before
+        assert await both.books() == before
 
-    asyncio.run(run())
+    told_of_two(story)
 
 
 def test_the_same_requests_with_the_token_of_b_do_find_what_they_name() -> None:
     """Else the 404s above would prove nothing."""
 
-    async def run() -> None:
-        both = await two()
+    async def story(both: Two) -> None:
         for case in list(cases(both)):
             found = statuses(await both.ask(case, B))
             only = "order=only-of-b" in case.target
             assert only or max(found) < 300, f"{case}: {found}"
 
-    asyncio.run(run())
+    told_of_two(story)
 
 
 def test_both_may_use_the_same_order_key_and_neither_meets_the_other() -> None:
-    async def run() -> None:
-        both = await two()
+    async def story(both: Two) -> None:
         waiting = {"prefer": "respond-async"}
         for bearer, body in ((A, sale("shared")), (B, sale_of_b("shared"))):
             assert (await post(both.app, body, token=bearer, headers=waiting)).status == 202
@@ -258,12 +266,11 @@ def test_both_may_use_the_same_order_key_and_neither_meets_the_other() -> None:
         theirs = (await call(both.app, "GET", "/v1/invoices?order=shared", token=B)).json()
         assert [(one["taxpayer"], one["state"]) for one in theirs] == [(OTHER, "accepted")]
 
-    asyncio.run(run())
+    told_of_two(story)
 
 
 def test_one_batch_with_sales_of_both_issues_those_of_the_caller_only() -> None:
-    async def run() -> None:
-        both = await two()
+    async def story(both: Two) -> None:
         body = b"\n".join(json.dumps(one).encode() for one in (sale("m-1"), sale_of_b("m-2"), sale("m-3")))
         answer = await call(
             both.app, "POST", "/v1/invoices:batch", token=A, body=body, headers={"content-type": "application/x-ndjson"}
@@ -271,18 +278,40 @@ def test_one_batch_with_sales_of_both_issues_those_of_the_caller_only() -> None:
         assert [json.loads(line)["status"] for line in answer.body.splitlines()] == [201, 404, 201]
         assert await both.point.ledger.find(OTHER, orders=["m-2"]) == []
 
-    asyncio.run(run())
+    told_of_two(story)
+
+
+def test_a_route_that_this_table_does_not_know_how_to_call_fails() -> None:
+    async def story(both: Two) -> None:
+        document = both.app.openapi_schema = copy.deepcopy(both.app.openapi())
+        known = len(list(cases(both)))
+        stranger = {"parameters": [{"name": "account", "in": "query"}]}
+        bodied = {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/New"}}}}}
+        for unknown in (stranger, bodied):
+            document["paths"]["/v1/new"] = {"post": {"parameters": [], **unknown}}
+            with pytest.raises(AssertionError, match="/v1/new"):
+                list(cases(both))
+        document["paths"]["/v1/new"] = {"get": {"parameters": [{"name": "order", "in": "query"}]}}
+        assert len(list(cases(both))) == known + 1
+
+    told_of_two(story)
+
+
+def test_what_is_shown_elsewhere_is_there() -> None:
+    here = Path(__file__).parent
+    for route, place in APART.items():
+        file, _, name = place.partition("::")
+        assert f"def {name}(" in (here / file).read_text("utf-8"), route
 
 
 @pytest.mark.parametrize("taxpayers", [(), ("91110000MAKP00009M",), ("",)])
 def test_a_token_for_nobody_here_finds_nothing(taxpayers: tuple[str, ...]) -> None:
-    async def run() -> None:
-        both = await two()
-        before = both.books()
+    async def story(both: Two) -> None:
+        before = await both.books()
         for case in cases(both):
             answer = await both.ask(case, token(taxpayers=taxpayers))
             assert traces(both, answer, asked=case.target + case.body.decode()) == [], case
             assert case.path.endswith("/stream") or statuses(answer) == {404}, f"{case}: {answer.body!r}"
-        assert both.books() == before
+        assert await both.books() == before
 
-    asyncio.run(run())
+    told_of_two(story)

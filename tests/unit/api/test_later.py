@@ -13,11 +13,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import Answer, call
 from bench import OTHER, SELLER, Point
 from fastapi import FastAPI
-from test_api import post, sale, token, told
 
+from kaipiao.api import later
 from kaipiao.errors import NumbersExhausted
 from kaipiao.invoice.model import Draft
 from kaipiao.issuing.issuer import Issued
@@ -42,10 +43,10 @@ def test_an_accepted_order_is_answered_at_once_found_where_the_answer_says_and_n
         await p.numberer.round()
         (issued,) = (await call(app, "GET", where, token=token())).json()
         assert (issued["state"], len(issued["number"])) == ("issued", 20)
-        late = await post(app, sale("A 1/ü"), headers=LATER)
-        assert (late.status, late.json()["number"]) == (200, issued["number"])
-        assert "preference-applied" not in late.headers
-        assert late.headers["kaipiao-replayed"] == "true"
+        after = await post(app, sale("A 1/ü"), headers=LATER)
+        assert (after.status, after.json()["number"]) == (200, issued["number"])
+        assert "preference-applied" not in after.headers
+        assert after.headers["kaipiao-replayed"] == "true"
 
     told(story)
 
@@ -83,7 +84,9 @@ def test_the_preference_is_read_as_rfc_7240_writes_it(prefer: str, status: int) 
     told(story)
 
 
-def test_who_waits_a_while_is_answered_without_a_number_only_when_there_is_none_by_then() -> None:
+def test_who_waits_a_while_is_answered_without_a_number_only_when_there_is_none_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def story(app: FastAPI, p: Point) -> None:
         issue, tries = p.issuer.issue, 0
 
@@ -95,10 +98,12 @@ def test_who_waits_a_while_is_answered_without_a_number_only_when_there_is_none_
             return await issue(draft)
 
         p.issuer.issue = scarce  # type: ignore[method-assign]
+        monkeypatch.setattr(later, "LOOK_SECONDS", 0.01)
         waiting = await post(app, sale("A-1"), headers={"prefer": "respond-async, wait=5"})
         assert (waiting.status, tries) == (201, 3)
-        tries = -10
-        short = await post(app, sale("A-2"), headers={"prefer": "respond-async;wait=9, wait=1"})
+        tries = -1000
+        monkeypatch.setattr(later, "MOST_WAIT", 0.1)
+        short = await post(app, sale("A-2"), headers={"prefer": "respond-async;x=9, wait=99"})
         assert (short.status, short.json()["state"]) == (202, "accepted")
 
     told(story)

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import call
 from bench import OTHER, SELLER, Point
-from test_api import post, sale, token, told
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.port import Advance, EventDraft, Taxpayer

@@ -13,10 +13,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import call
 from bench import Point
 from fastapi import FastAPI
-from test_api import post, sale, token, told
 
 
 def responses(app: FastAPI, path: str, method: str = "get") -> dict[str, Any]:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import token, told
 from asgi import call
-from test_api import token, told
 
 from kaipiao.access.tokens import ROLES, Permission
 from kaipiao.api.access import NEEDS, needed_by

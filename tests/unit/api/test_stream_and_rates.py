@@ -17,9 +17,9 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from api_stand import post, sale, token, told
 from asgi import call
 from bench import OTHER, SELLER, Point
-from test_api import post, sale, token, told
 
 from kaipiao.api import feed as feeds
 from kaipiao.api import stream as streams

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from api_stand import TOKENS, application, sale, token
 from asgi import call
 from bench import point
-from test_api import TOKENS, application, sale, token
 
 from kaipiao.cli import logs
 from kaipiao.operations.repeats import MOST, PERIOD, Repeats

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from api_stand import application, sale, token
 from asgi import Answer, call
 from bench import OTHER, SELLER, Point, point
 from fastapi import FastAPI
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 from prometheus_client import parser as plain
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
-from test_api import application, sale, token
 
 from kaipiao.api.app import create
 from kaipiao.issuing.cover import Cover, cover_of
