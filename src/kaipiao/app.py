@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,7 +14,9 @@ from fastapi import FastAPI
 from kaipiao import __version__
 from kaipiao.access.keys import key_store, tokens_of
 from kaipiao.access.notes import AccessNotes
+from kaipiao.api.admission import Admission, Bounds
 from kaipiao.api.app import create
+from kaipiao.api.body_pace import BodyPace
 from kaipiao.api.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.authority import followed_clock
@@ -52,7 +55,7 @@ from kaipiao.operations.scrape import Scrape
 from kaipiao.operations.watched_channel import WatchedChannel
 from kaipiao.operations.watched_sealing import WatchedSealer, WatchedWorkers
 from kaipiao.seal.sm2 import Sm2PublicKey
-from kaipiao.settings import STORED_KEY, ChannelSettings, Settings, TaxpayerSettings
+from kaipiao.settings import NO_TENANT, STORED_KEY, ChannelSettings, ServerSettings, Settings, TaxpayerSettings
 
 log = logging.getLogger(__name__)
 SEALING_THREADS = 2
@@ -272,6 +275,9 @@ class Platform:
             audit=self.audit,
             public_key=self._public,
             rates=Rates(self.settings.server.requests_per_second),
+            admission=Admission(_bounds(self.settings.server)),
+            body_pace=BodyPace(self.settings.server.body_s, self.settings.server.body_rate_min),
+            tenants={t.tax_number: t.tenant for t in self.settings.taxpayer if t.tenant != NO_TENANT},
             clock=self.clock,
             scrape=Scrape(self.metrics, self._figures().families),
         )
@@ -341,6 +347,10 @@ class Platform:
 
     def _path(self, name: str) -> Path:
         return self.directory / name
+
+
+def _bounds(server: ServerSettings) -> Bounds:
+    return Bounds(**server.model_dump(include={field.name for field in fields(Bounds)}))
 
 
 def _row(taxpayer: TaxpayerSettings) -> Taxpayer:

@@ -13,8 +13,12 @@ KaipiaoError
 │   ├── OrderAmbiguous           KP-ORDER-04   several taxpayers have an order of this key
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
-│   └── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
+│   ├── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
+│   ├── HeadTooLarge             KP-HTTP-08    the head of the request is over a limit
+│   └── CallerGone               KP-HTTP-09    the caller left before its turn came
 ├── TooManyRequests              KP-HTTP-04…   over the rate of a caller, or all places are taken
+│   └── Overloaded               KP-HTTP-06    the queue of orders is full, or its wait too long
+├── DoorFull                     KP-HTTP-07    no connection is free
 ├── AccessRefused                KP-ACCESS-01…  who are you
 │   └── PermissionMissing        KP-ACCESS-03   may you do this
 ├── NotFound                     KP-FIND-01
@@ -222,6 +226,25 @@ class BodyTooSlow(InputRefused):
     status = 408
 
 
+class HeadTooLarge(InputRefused):
+    """Request line and headers together are over a limit of bytes or count. The connection is closed."""
+
+    code = "KP-HTTP-08"
+    title = Text("请求头超出上限", "The head of the request is over a limit")
+    next_step = Text("请缩短地址与请求头。", "Send a shorter address and fewer headers.")
+    status = 431
+
+
+class CallerGone(InputRefused):
+    """The caller closed its connection while its order waited for its turn. Nothing was stored; nobody reads this answer."""
+
+    code = "KP-HTTP-09"
+    title = Text("调用方在轮到之前断开", "The caller left before its turn came")
+    next_step = Text("请用同一订单号重新发送。", "Send it again with the same order key.")
+    resend = Resend.SAFE
+    status = 400
+
+
 class TooManyRequests(KaipiaoError):
     """Over the rate that a caller is given, or all places are taken. `facts["retry_after"]`: whole seconds to wait."""
 
@@ -230,6 +253,32 @@ class TooManyRequests(KaipiaoError):
     next_step = Text("请按 Retry-After 稍后重发。", "Send it again after the time in Retry-After.")
     resend = Resend.SAFE
     status = 429
+
+
+class Overloaded(TooManyRequests):
+    """More orders wait than may. Nothing was stored. `facts["reason"]`: `queue` (it is full and yours is the longest part of
+    it), `bytes` (the bodies held are), `wait` (your turn would come too late or did not come), `batches` (so many are under
+    way)."""
+
+    code = "KP-HTTP-06"
+    title = Text("排队的订单过多", "Too many orders are waiting")
+    next_step = Text(
+        "请按 Retry-After 稍后用同一订单号重发。",
+        "Send it again with the same order key after the time in Retry-After.",
+    )
+
+
+class DoorFull(KaipiaoError):
+    """No connection is free: of this server, or of one source's share."""
+
+    code = "KP-HTTP-07"
+    title = Text("连接数已满", "All connections are taken")
+    next_step = Text(
+        "请按 Retry-After 稍后重连，并沿用已有的连接。",
+        "Connect again after the time in Retry-After, and keep connections open.",
+    )
+    resend = Resend.SAFE
+    status = 503
 
 
 class AccessRefused(KaipiaoError):

@@ -17,6 +17,7 @@ from kaipiao.errors import SettingsFault
 from kaipiao.language import Text
 
 FILE_NAME = "kaipiao.toml"
+NO_TENANT = "default"  # a taxpayer of no group: its share of the platform is its own
 STORED_KEY = "key:"  # before the id of a key of the key store, where else the name of a file stands
 
 
@@ -48,17 +49,39 @@ class DatabaseSettings(Part):
 
 class ServerSettings(Part):
     """Without a certificate plain HTTP, on loopback only. With `tls_certificate` and `tls_key` (PEM files; the key readable
-    by its owner alone, not encrypted) TLS 1.2 or later, on any address of this machine."""
+    by its owner alone, not encrypted) TLS 1.2 or later, on any address of this machine. `_s`: seconds of real time. What is
+    done at these limits: docs/explanation/under-load.md."""
 
     host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8790
     body_limit: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024  # bytes
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0  # of one token's subject
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
+    source_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of the connections, for one source address
+    handshakes_max: Annotated[int, Field(ge=1, le=100_000)] = 256  # of TLS, at a time
+    handshake_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    keepalive_s: Annotated[float, Field(gt=0, le=3600)] = 30.0  # an idle connection is closed after so many seconds (P16)
+    head_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    head_limit: Annotated[int, Field(ge=20_000, le=1024 * 1024)] = 64 * 1024  # bytes
+    body_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    body_rate_min: Annotated[float, Field(gt=0, le=1e9)] = 1024.0  # bytes a second, after the first ten seconds
+    write_s: Annotated[float, Field(gt=0, le=3600)] = 60.0  # answers may stay unread
+    pipeline_max: Annotated[int, Field(ge=1, le=1000)] = 32  # requests sent before the one in hand is answered
+    work_max: Annotated[int, Field(ge=1, le=10_000)] = 64  # orders worked on at once
+    work_min: Annotated[int, Field(ge=1, le=10_000)] = 8  # of them when the event loop is late
+    lag_s: Annotated[float, Field(gt=0, le=60)] = 0.1
+    queue_max: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000  # orders that wait for their turn
+    queue_bytes: Annotated[int, Field(ge=1024 * 1024)] = 64 * 1024 * 1024  # of bodies held
+    wait_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    batches_max: Annotated[int, Field(ge=1, le=10_000)] = 32  # at a time
+    batches_share: Annotated[float, Field(gt=0, le=1)] = 0.5  # of them, for one tenant
     tls_certificate: str | None = None
     tls_key: str | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> ServerSettings:
+        if self.queue_bytes < self.body_limit:
+            raise ValueError("queue_bytes: at least body_limit / 不得小于 body_limit")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate, tls_key: both or none / 须同时填写")
         if self.tls_certificate is None and not _is_loopback(self.host):
@@ -78,6 +101,15 @@ class AccessSettings(Part):
 
     issuer: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao"
     audience: Annotated[str, Field(min_length=1, max_length=200)] = "kaipiao-api"
+    session_hours: Annotated[float, Field(gt=0, le=168)] = 8.0
+    lockout_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    lockout_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    password_length: Annotated[int, Field(ge=8, le=64)] = 12
+    argon2_memory_kib: Annotated[int, Field(ge=7_168, le=4_194_304)] = 65_536
+    argon2_rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    argon2_lanes: Annotated[int, Field(ge=1, le=64)] = 4
+    hash_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    admin_totp: bool = True
 
 
 class KeySettings(Part):
@@ -97,19 +129,10 @@ class TaxpayerSettings(Part):
     name: Annotated[str, Field(min_length=1, max_length=300)]
     region: Annotated[str, Field(pattern=r"^\d{2}$")]
     taxpayer_type: Literal["1", "2", "3", "4", "5"] = "1"
-    tenant: str = "default"
+    tenant: str = NO_TENANT
     address: str | None = None
     telephone: str | None = None
     bank: str | None = None
-    session_hours: Annotated[float, Field(gt=0, le=168)] = 8.0
-    lockout_failures: Annotated[int, Field(ge=1, le=100)] = 3
-    lockout_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
-    password_length: Annotated[int, Field(ge=8, le=64)] = 12
-    argon2_memory_kib: Annotated[int, Field(ge=7_168, le=4_194_304)] = 65_536
-    argon2_rounds: Annotated[int, Field(ge=1, le=100)] = 3
-    argon2_lanes: Annotated[int, Field(ge=1, le=64)] = 4
-    hash_at_once: Annotated[int, Field(ge=1, le=64)] = 2
-    admin_totp: bool = True
     account: str | None = None
     drawer: Annotated[str, Field(min_length=1, max_length=300)] = "系统"
     seal: str

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from kaipiao import __version__
 from kaipiao.api import batch, check, deprecations, invoices, later, openapi, platform, problems, stream, taxpayers
 from kaipiao.api.deprecations import Deprecation, Deprecations
+from kaipiao.api.door_figures import tell
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
 from kaipiao.api.sales_door import SalesDoor
@@ -45,6 +46,7 @@ def create(services: Services, deprecated: Mapping[str, Deprecation] | None = No
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
+    tell(services.admission, services.scrape.metrics)
     app.add_middleware(SalesDoor, route=_route_of(app, invoices.issue))  # inside of what counts
     if going:
         app.add_middleware(Deprecations, deprecated=going, metrics=services.scrape.metrics)

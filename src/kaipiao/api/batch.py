@@ -20,14 +20,16 @@ from starlette.types import Receive, Scope, Send
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.envelope import BODY_SECONDS, JSON_TYPE
+from kaipiao.api.admission import Place
+from kaipiao.api.envelope import JSON_TYPE
 from kaipiao.api.examples import ACCEPTED, BATCH_LINES, ISSUED, SALE, lines
 from kaipiao.api.invoices import PARSE_IN_THREAD
 from kaipiao.api.later import PREFER, RESPOND_ASYNC, issue_or_accept, patience_of
 from kaipiao.api.openapi import REQUEST_ID, problems
+from kaipiao.api.places import party_of
 from kaipiao.api.problems import problem
+from kaipiao.api.stated import BATCHES, CALLER, DEFECT, ORDER_TAKEN
 from kaipiao.api.stated import BODY as NO_BODY
-from kaipiao.api.stated import CALLER, DEFECT, ORDER_TAKEN
 from kaipiao.api.views import invoice_view, issued_view
 from kaipiao.api.window import Window
 from kaipiao.errors import BodyFormRefused, BodyTooSlow, Internal, KaipiaoError, Malformed, TooLarge
@@ -90,7 +92,7 @@ BODY = {
             "description": "每笔一行 / a line per item",
             "content": {NDJSON: {"schema": {"type": "string"}, "examples": ANSWERS}},
         },
-        **problems(*CALLER, *NO_BODY, *DEFECT),
+        **problems(*CALLER, *NO_BODY, *BATCHES, *DEFECT),
     },
     openapi_extra=BODY,
     summary="批量开具，逐笔应答 / Issue many, an answer per item",
@@ -124,16 +126,21 @@ async def _again(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[by
 
 
 async def _pieces(request: Request) -> AsyncGenerator[bytes]:
-    """The body as it comes; an empty piece is its end."""
+    """The body as it comes; an empty piece is its end. Raises `BodyTooSlow`."""
+    pace, now = services_of(request).body_pace, asyncio.get_running_loop().time
     stream = aiter(request.stream())
+    waited, received = 0.0, 0
     while True:
+        began = now()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(min(pace.seconds, pace.earned(received) - waited)):
                 piece = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError as slow:
             raise BodyTooSlow from slow
+        waited += now() - began
+        received += len(piece)
         yield piece
 
 
@@ -160,6 +167,7 @@ class _Answers(Response):
         self._request = request
         self._services = services_of(request)
         self._caller = caller
+        self._party = party_of(caller, self._services.tenants)
         self._splitter = splitter
         self._pieces = pieces
         self._patience = patience_of(request)
@@ -170,12 +178,14 @@ class _Answers(Response):
         self._language = from_accept_language(request.headers.get("accept-language"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with asyncio.TaskGroup() as group:
-            reader = group.create_task(self._read(group))
-            taken = await self._write(send)
-            if not taken:
-                reader.cancel()
+        """Raises `Overloaded` before anything is answered."""
+        with self._services.admission.batch(self._party):
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async with asyncio.TaskGroup() as group:
+                reader = group.create_task(self._read(group))
+                taken = await self._write(send)
+                if not taken:
+                    reader.cancel()
         if taken:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -229,12 +239,20 @@ class _Answers(Response):
                     yield item
 
     async def _issue(self, item: Item) -> bytes:
+        place = self._services.admission.item(self._party)
+        try:
+            await place.turn()
+            return await self._answer(item, place)
+        finally:
+            place.leave()
+
+    async def _answer(self, item: Item, place: Place) -> bytes:
         order: str | None = None
         try:
             draft = await self._parsed(item.raw)
             order = draft.order
             taxpayers_for(self._caller, self._services, draft.seller_tax_number)
-            found = await issue_or_accept(self._services.issuer, draft, self._patience)
+            found = await issue_or_accept(self._services.issuer, draft, self._patience, place)
         except KaipiaoError as error:
             return self._problem(item.position, order or order_of(item.raw), error)
         except Exception as defect:  # a defect of ours, met by one item, harms no other

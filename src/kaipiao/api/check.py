@@ -12,12 +12,14 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.admission import Priority
 from kaipiao.api.envelope import body_of
 from kaipiao.api.examples import CHECKED, SALE
 from kaipiao.api.invoices import PARSE_IN_THREAD
 from kaipiao.api.openapi import problems
+from kaipiao.api.places import placed
 from kaipiao.api.stated import BODY as NO_BODY
-from kaipiao.api.stated import CALLER, FORM, READING, TAXPAYER_UNKNOWN
+from kaipiao.api.stated import CALLER, FORM, LOAD, READING, TAXPAYER_UNKNOWN
 from kaipiao.errors import ChannelCannotCarry
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.model import Draft, Invoice, Line
@@ -83,7 +85,7 @@ class CheckView(BaseModel):
     response_model=CheckView,
     responses={
         200: {"content": {"application/json": {"example": CHECKED}}},
-        **problems(*CALLER, *NO_BODY, *TAXPAYER_UNKNOWN, *FORM, *READING),
+        **problems(*CALLER, *NO_BODY, *LOAD, *TAXPAYER_UNKNOWN, *FORM, *READING),
     },
     openapi_extra=BODY,
     summary="校验，不开具 / Check without issuing",
@@ -91,11 +93,12 @@ class CheckView(BaseModel):
 async def check(request: Request, caller: Issuing) -> CheckView:
     """Takes what `POST /v1/invoices` takes. Broken rules are part of the answer, never a problem."""
     services = services_of(request)
-    raw = await body_of(request, services.body_limit)
-    draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
-    taxpayers_for(caller, services, draft.seller_tax_number)
     language = from_accept_language(request.headers.get("accept-language"))
-    return _view(draft, services.issuer.preview(draft), language)
+    with placed(request, caller, Priority.SALE):
+        raw = await body_of(request, services.body_limit)
+        draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
+        taxpayers_for(caller, services, draft.seller_tax_number)
+        return _view(draft, services.issuer.preview(draft), language)
 
 
 def _view(draft: Draft, found: Preview, language: Language) -> CheckView:

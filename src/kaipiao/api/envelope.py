@@ -11,12 +11,15 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kaipiao.api.access import services_of
+from kaipiao.api.admission import Place
+from kaipiao.api.places import PLACE
+from kaipiao.api.presence import presence_of
 from kaipiao.errors import BodyFormRefused, BodyTooSlow, Malformed, TooLarge
 from kaipiao.language import Text
 
 SOUND_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*;?", re.IGNORECASE)
-BODY_SECONDS = 30.0  # real time for a whole body; a shop's is there in milliseconds
 _chance = Random()  # noqa: S311 — seeded by the system; an id is no secret
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -65,28 +68,39 @@ def _extend(message: Message, headers: list[tuple[bytes, bytes]]) -> None:
     message["headers"] = [*message["headers"], *((n, v) for n, v in headers if n not in present)]
 
 
-async def body_of(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
-    """The whole JSON body, at most `limit` bytes; more is refused before it is held. Raises `TooLarge`, `BodyFormRefused`,
-    `BodyTooSlow`, and `Malformed` when the caller went away half-way."""
+async def body_of(request: Request, limit: int) -> bytes:
+    """The whole JSON body, at most `limit` bytes; more is refused before it is held. An order that has a place (`PLACE` in
+    the scope) holds its bytes there, and gets its body when its turn has come. Raises `TooLarge`, `BodyFormRefused`,
+    `BodyTooSlow`, `Malformed` when the caller went away half-way, and what `admission.Place` raises."""
     _check_form(request)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
+    place: Place | None = request.scope.get(PLACE)
+    body = await _collect(request, limit, place)
+    if place is not None:
+        await place.turn(presence_of(request.scope))
+    return body
+
+
+async def _collect(request: Request, limit: int, place: Place | None) -> bytes:
+    pace = services_of(request).body_pace
+    began = asyncio.get_running_loop().time()
+    parts = bytearray()
     try:
-        async with asyncio.timeout(seconds):
-            return await _collect(request, limit)
+        async with asyncio.timeout(pace.of_body(0)) as patience:
+            async for piece in request.stream():
+                if len(parts) + len(piece) > limit:
+                    raise _too_large(limit)
+                if place is not None:
+                    place.hold(len(piece))
+                parts += piece
+                if piece:
+                    patience.reschedule(began + pace.of_body(len(parts)))
     except TimeoutError as slow:
         raise BodyTooSlow from slow
     except ClientDisconnect as gone:
         raise Malformed(Text("请求体不完整", "The body is incomplete")) from gone
-
-
-async def _collect(request: Request, limit: int) -> bytes:
-    parts = bytearray()
-    async for chunk in request.stream():
-        parts += chunk
-        if len(parts) > limit:
-            raise _too_large(limit)
     return bytes(parts)
 
 

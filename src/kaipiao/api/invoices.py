@@ -14,6 +14,7 @@ from kaipiao.api.examples import DIGEST, DOCUMENT, EVENTS, ISSUED, LISTED, SALE,
 from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
 from kaipiao.api.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
 from kaipiao.api.openapi import problems
+from kaipiao.api.places import PLACE
 from kaipiao.api.services import Services
 from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READING, SEALS, TAXPAYER_UNKNOWN
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
@@ -85,7 +86,7 @@ async def issue(request: Request, caller: Issuing) -> Response:
     raw = await body_of(request, services.body_limit)
     draft = await asyncio.to_thread(parse_request, raw) if len(raw) > PARSE_IN_THREAD else parse_request(raw)
     taxpayers_for(caller, services, draft.seller_tax_number)
-    issued = await issue_or_accept(services.issuer, draft, patience_of(request))
+    issued = await issue_or_accept(services.issuer, draft, patience_of(request), request.scope[PLACE])
     if isinstance(issued, InvoiceRecord):
         return accepted(issued)
     view = issued_view(issued)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.admission import Place
 from kaipiao.api.examples import ACCEPTED as WAITING
 from kaipiao.api.examples import CANCELLED, example
 from kaipiao.api.openapi import problems
@@ -66,8 +67,9 @@ def patience_of(request: Request) -> float | None:
     return seconds if later else None
 
 
-async def issue_or_accept(issuer: Issuer, draft: Draft, patience: float | None) -> Issued | InvoiceRecord:
-    """The invoice; or, when the caller does not want to wait longer than `patience` for its number, the stored order."""
+async def issue_or_accept(issuer: Issuer, draft: Draft, patience: float | None, place: Place) -> Issued | InvoiceRecord:
+    """The invoice; or, when the caller does not want to wait longer than `patience` for its number, the stored order. It
+    waits without its turn, and not at all when many do: that is only a preference."""
     if patience is None:
         return await issuer.issue(draft)
     record = await issuer.accept(draft)
@@ -76,6 +78,8 @@ async def issue_or_accept(issuer: Issuer, draft: Draft, patience: float | None) 
         try:
             return await issuer.issue(draft)
         except CannotIssue:
+            if not place.rest():
+                break
             await asyncio.sleep(min(left, LOOK_SECONDS))
     return record if record.number is None else await issuer.issue(draft)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from kaipiao.access.refusals import Refusals
 from kaipiao.access.tokens import Tokens
+from kaipiao.api.admission import Admission
+from kaipiao.api.body_pace import BodyPace
 from kaipiao.api.rates import Rates
 from kaipiao.clock import Clock, SystemClock
 from kaipiao.issuing.cover import Cover
@@ -45,3 +47,6 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))
     refusals: Refusals = field(default_factory=Refusals)
+    admission: Admission = field(default_factory=Admission)
+    body_pace: BodyPace = field(default_factory=BodyPace)
+    tenants: Mapping[str, str] = field(default_factory=dict)  # by taxpayer, where the settings name one

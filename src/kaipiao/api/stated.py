@@ -21,6 +21,10 @@ RATE: Stated = (errors.TooManyRequests(retry_after=1, requests_per_second=5000.0
 LISTENERS: Stated = (
     errors.TooManyRequests(Text("监听者已满", "All places of listeners are taken"), code="KP-HTTP-05", retry_after=1),
 )
+LOAD: Stated = (errors.Overloaded(reason="queue", retry_after=1), errors.CallerGone())
+BATCHES: Stated = (
+    errors.Overloaded(Text("同时进行的批量过多", "Too many batches are under way"), reason="batches", retry_after=1),
+)
 DEFECT: Stated = (errors.Internal(),)
 
 INVOICE_UNKNOWN: Stated = (errors.NotFound(),)
@@ -69,7 +73,7 @@ SUPPLY: Stated = (
     errors.Stopping(),
 )
 CALLER: Stated = (*PARAMETERS, *TOKEN, *PERMISSION, *RATE)
-ISSUING: Stated = (*BODY, *TAXPAYER_UNKNOWN, *FORM, *RULES, *ORDER_TAKEN, *STANDING, *SUPPLY, *WRITING, *SEALS)
+ISSUING: Stated = (*BODY, *LOAD, *TAXPAYER_UNKNOWN, *FORM, *RULES, *ORDER_TAKEN, *STANDING, *SUPPLY, *WRITING, *SEALS)
 
 # What a bare status stands for, where a route says no more than that.
 ORDINARY: dict[int, Stated] = {

@@ -17,15 +17,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from kaipiao.api.pulse import Pulse
+from kaipiao.api.services import Services
+from kaipiao.cli import files
 from kaipiao.cli.api import Api
+from kaipiao.cli.entrance import Door, Entrance
 from kaipiao.cli.stand_in import lookable
-from kaipiao.errors import DirectoryInUse, KaipiaoError
+from kaipiao.errors import DirectoryInUse, DoorFull, KaipiaoError
+from kaipiao.operations import catalogue
 from kaipiao.seal import durable
-from kaipiao.settings import Settings, load
+from kaipiao.settings import ServerSettings, Settings, load
 
 log = logging.getLogger(__name__)
 SERVER_FILE = "server.json"
 STOP_SECONDS = 5
+BACKLOG = 4096  # connections that the kernel holds until they are accepted
+SECONDS_TO_COME_AGAIN = 2  # for whom no connection was free
 
 
 async def serve(
@@ -43,7 +50,8 @@ async def serve(
     secure = _tls(directory, settings)
     application = await platform.start(issuing=issuing)
     try:
-        server = _server(application, secure)
+        door = _door(settings.server)
+        server = _server(application, secure, settings.server, door)
         listener = _listen(settings)
         scheme = "http" if secure is None else "https"
         url = f"{scheme}://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
@@ -75,21 +83,64 @@ def _tls(directory: Path, settings: Settings) -> _Secure | None:
     return secure
 
 
-def _server(application: Any, secure: _Secure | None) -> Any:
+def _door(settings: ServerSettings) -> Door:
+    """As the settings say, and as many connections as this process may have files."""
+    wanted = settings.connections_max
+    possible = files.raise_limit(wanted + files.OTHERS) - files.OTHERS
+    if possible < wanted:
+        fault = files.too_few(wanted, possible)
+        log.warning("%s / %s", fault.detail.zh, fault.detail.en, extra={"code": fault.code})
+    return Door(max(1, min(wanted, possible)), settings.source_share, settings.handshakes_max, settings.handshake_s)
+
+
+def _server(application: Any, secure: _Secure | None, settings: ServerSettings, door: Door) -> Any:
     import uvicorn
 
-    from kaipiao.cli.patience import PatientProtocol
+    from kaipiao.cli.patience import Ahead, Patience, PatientProtocol, answer
+
+    services: Services = application.state.services
+    metrics = services.scrape.metrics
+    pulse = Pulse(services.admission.look_at_lag)
+    patience = Patience(settings.head_s, settings.head_limit, settings.write_s, settings.pipeline_max)
+    ahead = Ahead(patience.ahead_bytes)
+    refusal = answer(DoorFull(), f"retry-after: {SECONDS_TO_COME_AGAIN}")
+    context = None if secure is None else secure.context
 
     class Quiet(uvicorn.Server):
-        """Leaves signals to us: uvicorn would raise them again after serving, before the platform has stopped."""
+        """Leaves signals to us: uvicorn would raise them again after serving, before the platform has stopped. Its
+        connections come in by our entrance."""
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
 
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            entrance = Entrance(
+                (sockets or [])[0], self._connection, door, context, refusal, metrics.connection_refused
+            )
+            metrics.gauges[catalogue.CONNECTIONS] = lambda: entrance.connections
+            metrics.gauges[catalogue.CONNECTIONS_LIMIT] = lambda: door.connections_max
+            metrics.gauges[catalogue.LOOP_LAG] = lambda: pulse.lag
+            self.servers = [entrance]  # type: ignore[list-item]  # closed and waited for as one
+            entrance.open()
+            pulse.start()
+            self.started = True
+
+        def _connection(self, lost: Callable[[], None]) -> PatientProtocol:
+            return PatientProtocol(
+                self.config,
+                self.server_state,
+                {},
+                patience=patience,
+                ahead=ahead,
+                lost=lost,
+                cut=metrics.connection_cut,
+            )
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             application.state.feed.end()  # who listens to events would keep the server waiting
             await super().shutdown(sockets)
+            pulse.stop()
 
     config = uvicorn.Config(
         application,
@@ -99,8 +150,8 @@ def _server(application: Any, secure: _Secure | None) -> Any:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=settings.keepalive_s,  # type: ignore[arg-type]  # a timer takes any
         timeout_graceful_shutdown=STOP_SECONDS,
-        ssl_context_factory=None if secure is None else lambda _config, _default: secure.context,
     )
     return Quiet(config)
 
@@ -136,7 +187,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(address)
-    listener.listen(2048)  # whoever is told the URL may call at once
+    listener.listen(BACKLOG)  # whoever is told the URL may call at once
     return listener
 
 

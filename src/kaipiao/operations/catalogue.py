@@ -242,6 +242,80 @@ SESSIONS_WAITING = Entry(
     Text("等待数据库连接的调用（仅 PostgreSQL）", "Callers that wait for a database connection (PostgreSQL only)"),
 )
 
+ORDERS_WAITING = Entry(
+    "kaipiao_orders_waiting",
+    Kind.GAUGE,
+    ("class",),
+    Text(
+        "等待轮到的订单：sale 逐笔开票，bulk 批量与 respond-async",
+        "Orders that wait for their turn: sale (one by one), bulk (batches and respond-async)",
+    ),
+)
+ORDERS_UNDER_WAY = Entry(
+    "kaipiao_orders_under_way", Kind.GAUGE, (), Text("正在办理的订单", "Orders that are worked on")
+)
+ORDERS_LIMIT = Entry(
+    "kaipiao_orders_limit",
+    Kind.GAUGE,
+    (),
+    Text(
+        "此刻最多同时办理的订单；事件循环迟缓时减少",
+        "Most orders worked on at this moment; fewer when the event loop is late",
+    ),
+)
+ORDERS_REFUSED = Entry(
+    "kaipiao_orders_refused",
+    Kind.COUNTER,
+    ("reason",),
+    Text(
+        "因负荷被拒（429 KP-HTTP-06）：queue 队列已满、bytes 请求体占满、wait 等待过长、batches 批量过多",
+        "Refused for load (429 KP-HTTP-06): queue full, bytes of bodies, wait too long, batches too many",
+    ),
+)
+BATCHES = Entry("kaipiao_batches_under_way", Kind.GAUGE, (), Text("正在进行的批量", "Batches under way"))
+BODIES_HELD = Entry(
+    "kaipiao_bodies_held_bytes",
+    Kind.GAUGE,
+    (),
+    Text("等待与办理中的订单的请求体字节", "Bytes of the bodies of orders that wait or are worked on"),
+    "bytes",
+)
+LOOP_LAG = Entry(
+    "kaipiao_event_loop_lag_seconds",
+    Kind.GAUGE,
+    (),
+    Text(
+        "事件循环迟了多久；近两秒内最坏值渐退", "How late the event loop is; the worst of the last two seconds, fading"
+    ),
+    "seconds",
+)
+CONNECTIONS = Entry(
+    "kaipiao_connections",
+    Kind.GAUGE,
+    (),
+    Text("打开的连接，握手中的也算", "Open connections, those in their handshake too"),
+)
+CONNECTIONS_LIMIT = Entry("kaipiao_connections_limit", Kind.GAUGE, (), Text("连接上限", "Most connections"))
+CONNECTIONS_REFUSED = Entry(
+    "kaipiao_connections_refused",
+    Kind.COUNTER,
+    ("reason",),
+    Text(
+        "被拒的连接：full 已满、source 一个来源的份额已满、handshakes 握手过多、files 打开的文件已到上限",
+        "Connections refused: full, source (its share is), handshakes (too many under way), files (no more can be open)",
+    ),
+)
+CONNECTIONS_CUT = Entry(
+    "kaipiao_connections_cut",
+    Kind.COUNTER,
+    ("reason",),
+    Text(
+        "由本服务中断的连接：head 请求头迟迟不来、unread 应答不读、rest 发送无人要的请求体、ahead 提前发送过多、refused 不是 HTTP",
+        "Connections ended from here: head (late), unread (answers), rest (of a body nobody wants), ahead (too much sent), "
+        "refused (no HTTP)",
+    ),
+)
+
 MADE_AS_IT_HAPPENS = (
     REQUESTS, TOKEN_REFUSALS, DEPRECATED, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
     LOOK_FAILURES,
@@ -251,4 +325,8 @@ MADE_WHEN_ASKED = (
     THREADS, LEFT_OUT,
 )  # fmt: skip
 OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING)  # only where the ledger is on a server
-CATALOGUE = (*MADE_AS_IT_HAPPENS, *MADE_WHEN_ASKED, *OF_A_POOL)
+OF_THE_DOOR = (
+    ORDERS_WAITING, ORDERS_UNDER_WAY, ORDERS_LIMIT, ORDERS_REFUSED, BATCHES, BODIES_HELD, LOOP_LAG, CONNECTIONS,
+    CONNECTIONS_LIMIT, CONNECTIONS_REFUSED, CONNECTIONS_CUT,
+)  # fmt: skip
+CATALOGUE = (*MADE_AS_IT_HAPPENS, *MADE_WHEN_ASKED, *OF_THE_DOOR, *OF_A_POOL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
@@ -11,7 +11,13 @@ from kaipiao.authority.channel import Timeline
 from kaipiao.operations import catalogue
 from kaipiao.operations.catalogue import Entry
 
+# Known where there is a server that listens; without one there is nothing of them.
+OF_A_SERVER = (catalogue.CONNECTIONS, catalogue.CONNECTIONS_LIMIT, catalogue.LOOP_LAG)
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 class Metrics:
@@ -25,7 +31,9 @@ class Metrics:
         self.gauges: dict[Entry, Callable[[], float]] = {
             catalogue.IN_FLIGHT: lambda: self.in_flight,
             catalogue.THREADS: threading.active_count,
+            **dict.fromkeys(OF_A_SERVER, _nothing),
         }
+        self.by_class: dict[Entry, Callable[[], Mapping[str, float]]] = {}  # entries with one label
         self._requests = self._histogram(catalogue.REQUESTS)
         self._known: dict[tuple[str, str, int], Histogram] = {}
         self._token_refusals = self._counter(catalogue.TOKEN_REFUSALS)
@@ -40,6 +48,9 @@ class Metrics:
         self._commits = self._histogram(catalogue.COMMITS)
         self._groups = self._histogram(catalogue.GROUPS)
         self._failures = self._counter(catalogue.LOOK_FAILURES)
+        self._orders_refused = self._counter(catalogue.ORDERS_REFUSED)
+        self._connections_refused = self._counter(catalogue.CONNECTIONS_REFUSED)
+        self._connections_cut = self._counter(catalogue.CONNECTIONS_CUT)
 
     def request_ended(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is a template of the application's, never a path."""
@@ -77,6 +88,16 @@ class Metrics:
         """One group of operations was committed."""
         self._commits.observe(seconds)
         self._groups.observe(operations)
+
+    def order_refused(self, reason: str) -> None:
+        """For load. The reasons are an enumeration of the code, here and below."""
+        self._orders_refused.labels(reason).inc()
+
+    def connection_refused(self, reason: str) -> None:
+        self._connections_refused.labels(reason).inc()
+
+    def connection_cut(self, reason: str) -> None:
+        self._connections_cut.labels(reason).inc()
 
     def look_failed(self) -> None:
         self._failures.inc()

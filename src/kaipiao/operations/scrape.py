@@ -43,6 +43,11 @@ class Scrape:
             family = gauge(entry)
             family.add_metric((), value())
             gauges.append(family)
+        for entry, values in self.metrics.by_class.items():
+            family = gauge(entry)
+            for name, number in values().items():
+                family.add_metric((name,), number)
+            gauges.append(family)
         seen = _Seen(self.metrics.registry, [*gauges, *figures], may_see)
         return await asyncio.to_thread(_text, seen, accept)
 

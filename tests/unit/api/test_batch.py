@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bench import OTHER as OTHER_SELLER
 from bench import SELLER, Point
 
 from kaipiao.api import batch as batches
+from kaipiao.api.body_pace import BodyPace
 from kaipiao.errors import KaipiaoError
 from kaipiao.intake.batches import Array, Item, Lines, Splitter
 
@@ -263,9 +265,9 @@ def test_answers_that_are_never_taken_end_the_batch(monkeypatch: pytest.MonkeyPa
     told(story)
 
 
-def test_an_item_that_does_not_come_ends_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_does_not_come_ends_the_batch() -> None:
     async def story(app: FastAPI, p: Point) -> None:
-        monkeypatch.setattr(batches, "BODY_SECONDS", 0.05)
+        app.state.services = replace(app.state.services, body_pace=BodyPace(seconds=0.05))
         taken: list[bytes] = []
 
         async def take(message: Any) -> None:
