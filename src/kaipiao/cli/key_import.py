@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +17,7 @@ import typer
 from kaipiao.cli import terminal
 from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json
 from kaipiao.cli.terminal import plain, say
-from kaipiao.errors import Malformed, SettingsFault
+from kaipiao.errors import KeyUnsuitable, MaterialUnreadable, PasswordNeeded, PasswordWrong, SettingsFault, TooLarge
 from kaipiao.language import Text
 from kaipiao.settings import FILE_NAME, STORED_KEY, Settings, load
 
@@ -75,7 +78,6 @@ def _settings(directory: Path, *, optional: bool) -> Settings | None:
 
 def _read(files: list[Path], password_file: Path | None) -> list[tuple[str, Found]]:
     """(file, found) of everything. A password is asked for once, and only when a file needs one."""
-    from kaipiao.errors import PasswordNeeded
     from kaipiao.seal.importing.limits import LIMITS
     from kaipiao.seal.importing.reading import read_material
 
@@ -83,34 +85,52 @@ def _read(files: list[Path], password_file: Path | None) -> list[tuple[str, Foun
     found = []
     for file in files:
         data = _content(file, LIMITS.file_bytes + 1)
-        try:
-            material = read_material(data, password)
-        except PasswordNeeded:
-            if not sys.stdin.isatty():
-                raise
-            hidden = typer.prompt(say(f"{file.name} 的口令", f"Password of {file.name}"), hide_input=True, err=True)
-            password = str(hidden).encode("utf-8")
-            material = read_material(data, password)
+        with _named(file):
+            try:
+                material = read_material(data, password)
+            except PasswordNeeded:
+                if not sys.stdin.isatty():
+                    raise
+                hidden = typer.prompt(say(f"{file.name} 的口令", f"Password of {file.name}"), hide_input=True, err=True)
+                password = str(hidden).encode("utf-8")
+                material = read_material(data, password)
         found += [(file.name, one) for one in material]
     return found
 
 
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """What is wrong with a file begins with its name: often there are several."""
+    try:
+        yield
+    except (MaterialUnreadable, PasswordNeeded, PasswordWrong, TooLarge) as fault:
+        fault.detail = Text(f"{file.name}：{fault.detail.zh}", f"{file.name}: {fault.detail.en}")
+        raise
+
+
 def _given_password(file: Path | None) -> bytes | None:
-    """Without the line's end that editors put there. Never from an argument: those are visible to every process."""
+    """Without the line's end and the mark that editors put there. Never from an argument: every process sees those."""
     if file is not None:
-        return _content(file, _PASSWORD_LIMIT).removesuffix(b"\n").removesuffix(b"\r")
+        return _content(file, _PASSWORD_LIMIT).removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
     value = os.environ.get(PASSWORD_VARIABLE)
     return None if value is None else value.encode("utf-8", "surrogateescape")
 
 
 def _content(file: Path, limit: int) -> bytes:
+    """At most so many bytes. A pipe is waited for while somebody writes to it, and is empty when nobody does."""
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=_open_at_once) as opened:
             return opened.read(limit)
     except OSError as error:
-        raise Malformed(
-            Text(f"文件无法读取：{file}（{error.strerror}）", f"The file cannot be read: {file} ({error.strerror})")
-        ) from error
+        raise terminal.of_system(error) from error
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    if os.name == "nt":
+        return os.open(name, flags)
+    descriptor = os.open(name, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _rehearse(
@@ -123,7 +143,6 @@ def _rehearse(
 ) -> None:
     """Says what would happen. Opens nothing, makes no directory, needs no key-encryption key."""
     from kaipiao.cli import key_report
-    from kaipiao.errors import KeyUnsuitable
     from kaipiao.seal.importing.placing import entries, plan
 
     there = entries(directory / settings.keys.directory) if settings is not None else []

@@ -26,6 +26,11 @@ USES = {
     "token": ("API 令牌签名", "signing API tokens"),
     "verification": ("只用于核验", "verification only"),
 }
+HOLDS = {
+    True: ("各级签名成立", "signatures hold"),
+    False: ("签名不成立", "a signature does not hold"),
+    None: ("签名未核验", "its signature was not checked"),
+}
 MARKS = {"bad": "[red]✗[/]", "warning": "[yellow]![/]", "note": "·"}
 
 
@@ -74,7 +79,7 @@ def of_chain(chain: Chain) -> dict[str, Any]:
         "subjects": subjects,
         "authorities": chain.authorities,
         "complete": chain.complete,
-        "signatures_hold": not chain.broken,
+        "signatures_hold": chain.holds,
     }
 
 
@@ -123,6 +128,6 @@ def _tell_certificate(found: Found, at: datetime) -> None:
 
 def _tell_chain(chain: Chain) -> None:
     state = say("完整", "complete") if chain.complete else say("不完整", "not complete")
-    holds = say("签名不成立", "a signature does not hold") if chain.broken else say("各级签名成立", "signatures hold")
+    holds = say(*HOLDS[chain.holds])
     console = terminal.errors()
     console.print(f"    {say('证书链', 'Chain')} {state}, {chain.authorities} CA, {holds}")

@@ -29,6 +29,13 @@ class Chain:
     without_id: bool = False
 
     @property
+    def holds(self) -> bool | None:
+        """Do the signatures hold? None where there was none to check: the issuer's certificate is not here."""
+        if self.broken:
+            return False
+        return True if self.complete or self.authorities else None
+
+    @property
     def authorities(self) -> int:
         """How many stand above the certificate itself."""
         return len(self.links) - 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 
 from kaipiao.errors import MaterialUnreadable, SealFault, Sm2Missing
 from kaipiao.seal import keyformat
@@ -28,6 +31,7 @@ _OTHERS = {
     "1.2.840.113549.1.1.1": "RSA",
     "1.2.840.113549.1.1.10": "RSA-PSS",
     "1.2.840.10040.4.1": "DSA",
+    "1.2.840.113549.1.3.1": "DH",
     "1.3.101.110": "X25519",
     "1.3.101.111": "X448",
     "1.3.101.112": "Ed25519",
@@ -136,7 +140,9 @@ def _other(raw: bytes, kind: str, curve: str | None, form: str) -> Found:
     if kind == EC_OID:
         return Found("private-key", "EC", _CURVES.get(curve or "", curve or "explicit"), form)
     try:
-        public = serialization.load_der_private_key(raw, None).public_key()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # it is refused anyway
+            public = serialization.load_der_private_key(raw, None).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return Found("private-key", _OTHERS.get(kind, kind), None, form)
     name = f"RSA-{public.key_size}" if isinstance(public, rsa.RSAPublicKey) else _OTHERS.get(kind, kind)

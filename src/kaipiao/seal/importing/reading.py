@@ -17,7 +17,9 @@ from kaipiao.seal.importing.unlocking import Unlocker
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]{1,40})-----")
 _PARAMETERS = (b"PARAMETERS", b"DH PARAMETERS")
-_SKIPPED = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST", b"X509 CRL")
+_REQUESTS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
+_SKIPPED = (*_REQUESTS, b"X509 CRL")
+_OPENSSH = b"OPENSSH PRIVATE KEY"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
@@ -25,18 +27,37 @@ def read_material(data: bytes, password: bytes | None = None) -> list[Found]:
     """Everything that is recognised, in the order of the file; at least one thing. Nothing is written or logged.
 
     Raises `MaterialUnreadable`, `PasswordNeeded`, `PasswordWrong`, `TooLarge`; no fault shows content or password."""
+    if not data:
+        raise unreadable("文件是空的", "the file is empty")
     if len(data) > LIMITS.file_bytes:
-        raise TooLarge(Text("密钥文件过大。", "The key file is too large."), limit=LIMITS.file_bytes)
+        raise unreadable(
+            f"文件超过 {LIMITS.file_bytes} 字节，不会是密钥或证书",
+            f"it has more than {LIMITS.file_bytes} bytes: no key or certificate has",
+        )
     unlocker, text = Unlocker(password), _text(data)
     if _BEGIN.search(text):
         found = [one for block in _blocks(text) for one in _of_block(*block, unlocker)]
     else:
         found = _of_der(der.read(_unarmoured(data, text)), unlocker)
     if not found:
-        raise unreadable("文件中没有密钥或证书", "there is no key or certificate in it")
+        raise _nothing(text)
     if len(found) > LIMITS.objects:
         raise TooLarge(Text("文件中的对象过多。", "The file holds too many objects."), limit=LIMITS.objects)
     return found
+
+
+def _nothing(text: bytes) -> MaterialUnreadable:
+    """Whoever asks an authority for a certificate has two files that look alike."""
+    if any(label in _REQUESTS for label in _BEGIN.findall(text)):
+        return unreadable(
+            "只有证书请求：请提供 CA 据此签发的证书",
+            "only a certificate request: give the certificate that the authority issued for it",
+        )
+    return unreadable("文件中没有密钥或证书", "there is no key or certificate in it")
+
+
+def _unknown() -> MaterialUnreadable:
+    return unreadable("不是已知的密钥或证书格式", "it is in no form of key or certificate that is known here")
 
 
 def _text(data: bytes) -> bytes:
@@ -47,12 +68,15 @@ def _text(data: bytes) -> bytes:
 
 
 def _unarmoured(data: bytes, text: bytes) -> bytes:
-    if not _BASE64.fullmatch(text):
-        return data
-    try:
-        return base64.b64decode(b"".join(text.split()), validate=True)
-    except binascii.Error:
-        raise unreadable("base64 有误", "its base64 is broken") from None
+    plain = data
+    if _BASE64.fullmatch(text):
+        try:
+            plain = base64.b64decode(b"".join(text.split()), validate=True)
+        except binascii.Error:
+            raise _unknown() from None
+    if plain[:1] != bytes([der.SEQUENCE]):
+        raise _unknown()
+    return plain
 
 
 def _blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -69,6 +93,11 @@ def _blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _of_block(label: bytes, body: bytes, unlocker: Unlocker) -> list[Found]:
     if label.endswith(_PARAMETERS) or label in _SKIPPED:
         return []
+    if label == _OPENSSH:
+        raise unreadable(
+            "OpenSSH 格式的私钥：请先用 ssh-keygen -p -m PKCS8 -f 文件 转换",
+            "a private key in OpenSSH's own form: convert it by `ssh-keygen -p -m PKCS8 -f FILE`",
+        )
     headers, content = _headers(body)
     try:
         plain = base64.b64decode(b"".join(content.split()), validate=True)
@@ -132,7 +161,7 @@ def _single(node: der.Node, tags: list[int]) -> Found:
         return Found("public-key", *keys.described(node), "SPKI", node.raw)
     if len(tags) >= 9 and set(tags[:9]) == {der.INTEGER}:
         return keys.of_rsa(node)
-    raise unreadable("不是已知的密钥或证书格式", "it is in no form of key or certificate that is known here")
+    raise _unknown()
 
 
 def _of_encrypted(node: der.Node, unlocker: Unlocker) -> list[Found]:

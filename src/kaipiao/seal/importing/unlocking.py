@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from kaipiao.errors import PasswordNeeded, PasswordWrong
+from kaipiao.errors import MaterialUnreadable, PasswordNeeded, PasswordWrong
 from kaipiao.seal.importing import der
 from kaipiao.seal.importing.der import unreadable
 from kaipiao.seal.importing.limits import LIMITS
@@ -49,6 +49,17 @@ _OLD_PEM = {
     "AES-256-CBC": "2.16.840.1.101.3.4.1.42",
     "SM4-CBC": "1.2.156.10197.1.104.2",
     "DES-EDE3-CBC": "1.2.840.113549.3.7",
+}
+_OUTDATED = {  # PBES1 (RFC 8018, A.3) and PKCS#12's own: known by name, not opened
+    "1.2.840.113549.1.5.1": "PBE-MD2-DES",
+    "1.2.840.113549.1.5.3": "PBE-MD5-DES",
+    "1.2.840.113549.1.5.6": "PBE-MD5-RC2-64",
+    "1.2.840.113549.1.5.10": "PBE-SHA1-DES",
+    "1.2.840.113549.1.5.11": "PBE-SHA1-RC2-64",
+    "1.2.840.113549.1.12.1.1": "PBE-SHA1-RC4-128",
+    "1.2.840.113549.1.12.1.2": "PBE-SHA1-RC4-40",
+    "1.2.840.113549.1.12.1.5": "PBE-SHA1-RC2-128",
+    RC2_40: "PBE-SHA1-RC2-40",
 }
 DIGESTS = {
     "1.3.14.3.2.26": "sha1",
@@ -83,7 +94,7 @@ class Unlocker:
             salt, rounds = parameters.child(0, der.OCTET_STRING).content, parameters.child(1).number
             key, iv = (self._pkcs12("sha1", salt, rounds, *what) for what in ((_FOR_KEY, size), (_FOR_IV, 8)))
             return _opened(TripleDES(key if size == 24 else key + key[:8]), iv, data)
-        raise unreadable(f"不支持的加密方式 {kind}", f"it is encrypted by {kind}, which is not supported")
+        raise _unsupported("加密方式", "encryption", _OUTDATED.get(kind, kind))
 
     def mac(self, digest: str, salt: bytes, rounds: int, data: bytes) -> bytes:
         """PKCS#12's MAC over the authenticated safe. Raises `PasswordNeeded`."""
@@ -93,7 +104,7 @@ class Unlocker:
     def pem_decrypted(self, cipher: str, iv: bytes, data: bytes) -> bytes:
         """Old PEM (`DEK-Info`): the key comes from MD5, once. Read for compatibility; never written."""
         if cipher not in _OLD_PEM:
-            raise unreadable(f"不支持的 PEM 加密 {cipher[:32]}", f"PEM encryption {cipher[:32]} is not supported")
+            raise _unsupported("PEM 加密", "PEM encryption", cipher[:32])
         make, size, block = _CIPHERS[_OLD_PEM[cipher]]
         if len(iv) != block:
             raise der.broken()
@@ -110,8 +121,7 @@ class Unlocker:
     def _pbes2(self, parameters: der.Node, data: bytes) -> bytes:
         derivation, scheme = parameters.child(0), parameters.child(1)
         if scheme.child(0).oid not in _CIPHERS:
-            kind = scheme.child(0).oid
-            raise unreadable(f"不支持的加密算法 {kind}", f"the cipher {kind} is not supported")
+            raise _unsupported("加密算法", "cipher", scheme.child(0).oid)
         make, size, block = _CIPHERS[scheme.child(0).oid]
         iv = scheme.child(1, der.OCTET_STRING).content
         if len(iv) != block:
@@ -121,14 +131,14 @@ class Unlocker:
             return _opened(make(self._pbkdf2(values, size)), iv, data)
         if kind == SCRYPT:
             return _opened(make(self._scrypt(values, size)), iv, data)
-        raise unreadable(f"不支持的口令派生 {kind}", f"the key derivation {kind} is not supported")
+        raise _unsupported("口令派生", "key derivation", kind)
 
     def _pbkdf2(self, values: der.Node, size: int) -> bytes:
         salt, rounds = values.child(0, der.OCTET_STRING).content, self.pay(values.child(1).number)
         rest = [node for node in values.children[2:] if node.tag == der.SEQUENCE]
         kind = rest[0].child(0).oid if rest else "1.2.840.113549.2.7"
         if kind not in _PRF:
-            raise unreadable(f"不支持的伪随机函数 {kind}", f"the pseudo-random function {kind} is not supported")
+            raise _unsupported("伪随机函数", "pseudo-random function", kind)
         try:
             return PBKDF2HMAC(_PRF[kind](), size, salt, rounds).derive(self._typed())
         except UnsupportedAlgorithm:
@@ -196,6 +206,13 @@ def _opened(cipher: CipherAlgorithm, iv: bytes, data: bytes) -> bytes:
         return unpadder.update(plain) + unpadder.finalize()
     except ValueError:
         raise PasswordWrong from None
+
+
+def _unsupported(zh: str, en: str, name: str) -> MaterialUnreadable:
+    again = "openssl pkcs8 -topk8 -v2 aes-256-cbc"
+    return unreadable(
+        f"不支持的{zh} {name}；请用 {again} 重新加密", f"the {en} {name} is not supported; encrypt it anew by `{again}`"
+    )
 
 
 def _too_costly() -> Exception:
