@@ -95,15 +95,33 @@ class Inline:
 
 
 class SmallInline:
-    """For machines with few cores (ADR 0103): work on fewer bytes than `below` runs where it is asked for, because there
-    the threads take the interpreter from each other for longer than a seal takes. The rest is for `workers`."""
+    """For machines with few cores (ADR 0103): work on fewer bytes than `below` is done on the event loop, because there
+    threads take the interpreter from each other for longer than a seal takes. The rest is for `workers`.
+
+    What one turn of the loop asks for is done in a row at its end: seals and requests, turn by turn, would drive each other
+    out of the processor's caches."""
 
     def __init__(self, workers: Workers, below: int) -> None:
         self._workers = workers
         self._below = below
+        self._asked: list[_Task] = []
 
     async def run(self, work: Callable[[], T], size: int = 0) -> T:
-        return work() if size < self._below else await self._workers.run(work, size)
+        if size >= self._below:
+            return await self._workers.run(work, size)
+        loop = asyncio.get_running_loop()
+        task = _Task(work, loop.create_future())
+        if not self._asked:
+            loop.call_soon(self._do)
+        self._asked.append(task)
+        return cast(T, await task.waiting)
+
+    def _do(self) -> None:
+        asked, self._asked = self._asked, []
+        for task in asked:
+            if not task.waiting.done():
+                task.do()
+                task.deliver()
 
 
 def workers_on(cores: int, executor: Executor, threads: int) -> Workers:
