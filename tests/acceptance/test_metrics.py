@@ -123,3 +123,28 @@ def test_at_log_level_error_a_request_leaves_no_line(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert (tmp_path / "serve.log").read_text("utf-8") == ""
+
+
+def test_callers_who_mean_harm_leave_no_series_and_no_word_of_theirs(bench: Bench) -> None:
+    sale: Any = Sales(bench.seller, 97, "metrics-hostile").next()
+    assert ask(bench, "/v1/invoices", bench.token, sale)[0] == 201
+    for n in range(20):
+        evil = f"EVIL{n}"
+        for path in (
+            f"/{evil}",
+            f"/v1/invoices/{evil}",
+            f"/v1/invoices?taxpayer={evil}",
+            f"/v1/taxpayers/{evil}/numbers",
+        ):
+            ask(bench, path, bench.token, **{"X-Request-Id": evil, "User-Agent": evil})
+            ask(bench, path, bench.token, {"seller": evil, "order": evil})
+        ask(bench, "/v1/status", f"{evil}.{evil}.{evil}")
+    _, text = ask(bench, "/metrics", bench.token)
+    found = samples(text)
+    assert found
+    assert "EVIL" not in text
+    assert sale["buyer"]["name"] not in text
+    assert bench.token not in text
+    routes = {s.labels["route"] for s in found["kaipiao_http_request_duration_seconds"]}
+    assert all(route == "unmatched" or route.startswith("/") for route in routes)
+    assert len(text) < 400_000

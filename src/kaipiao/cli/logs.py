@@ -5,9 +5,12 @@ Of an exception only its type and its places are written: a message may quote wh
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import logging
 import sys
+import threading
 import traceback
 
 from kaipiao.operations.repeats import Repeats
@@ -16,8 +19,9 @@ from kaipiao.operations.request_line import RequestLine, instant
 
 FIELDS = frozenset({
     "request_id", "method", "route", "status", "ms", "subject", "code", "loop", "failures", "taxpayer", "channel",
-    "service", "outcome", "phase", "cause", "bytes", "reused", "repeated",
+    "service", "outcome", "phase", "cause", "bytes", "reused", "repeated", "certificate",
 })  # fmt: skip
+_ESCAPED = "kaipiao-json"  # a way to deal with what cannot be encoded, by name
 _ENCODED = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -45,8 +49,25 @@ class JsonLines(logging.Formatter):
 
 def begin(level: int = logging.INFO) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # our lines do not say them
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        codecs.register_error(_ESCAPED, _escaped)
+        sys.stderr.reconfigure(errors=_ESCAPED)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(Repeats())
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("kaipiao").setLevel(level)  # libraries at debug would show what goes over the wire
+    logging.captureWarnings(True)  # what would be written past the handler becomes a line like any other
+    threading.excepthook = _thread_died
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What the encoding of stderr cannot say, as JSON says it; Python's own escapes would break the line."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    if died.exc_value is not None:
+        logging.getLogger(__name__).error("a thread has died", exc_info=died.exc_value)

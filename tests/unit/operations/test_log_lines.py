@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
+import threading
+import warnings
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -40,7 +43,9 @@ def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     levels = (root.level, own.level)
     for flag in ("logThreads", "logProcesses", "logMultiprocessing"):
         monkeypatch.setattr(logging, flag, getattr(logging, flag))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     yield Written(capsys)
+    logging.captureWarnings(False)
     root.handlers[:] = [h for h in root.handlers if not isinstance(h.formatter, logs.JsonLines)]
     root.setLevel(levels[0])
     own.setLevel(levels[1])
@@ -222,3 +227,48 @@ def test_what_is_remembered_of_warnings_is_bounded() -> None:
     for n in range(3 * MOST):
         assert repeats.filter(warning(taxpayer="T1", code=f"c{n}"))
     assert len(repeats._said) == MOST
+
+
+def test_what_others_write_past_the_log_is_a_line_of_it_too(stderr: Written) -> None:
+    def dies() -> None:
+        raise ZeroDivisionError("what a caller sent\n{}")
+
+    logs.begin()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)  # pytest's own catching of warnings is put aside
+        warnings.warn("of a library,\nin two lines", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=dies)
+    thread.start()
+    thread.join()
+    warned, died = lines(stderr)
+    assert (warned["logger"], warned["level"]) == ("py.warnings", "warning")
+    assert "in two lines" in warned["message"]
+    assert (died["message"], died["level"], died["error"]) == ("a thread has died", "error", "ZeroDivisionError")
+    assert "caller" not in json.dumps(died)
+
+
+@pytest.mark.parametrize(
+    "hostile", ['x"}\n{"level": "error"', "\r\n", "\x00\x1b[2J", "\u2028\u2029", "\udc80", "}" * 9]
+)
+def test_nothing_that_is_put_into_a_line_can_end_it_or_make_another(stderr: Written, hostile: str) -> None:
+    logs.begin()
+    logging.getLogger("kaipiao.x").warning(
+        "of %s", hostile, extra={"code": hostile, "cause": hostile, "channel": hostile}
+    )
+    (line,) = (json.loads(one) for one in stderr.getvalue().split("\n")[:-1])
+    assert line["message"] == f"of {hostile}"
+    assert line["code"] == line["cause"] == line["channel"] == hostile
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "utf-8"])
+def test_a_line_is_json_in_every_encoding_of_stderr(
+    encoding: str, monkeypatch: pytest.MonkeyPatch, stderr: Written
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stderr", io.TextIOWrapper(written, encoding=encoding, errors="backslashreplace"))
+    logs.begin()
+    logging.getLogger("kaipiao.x").warning("开票 é 😀 \x80 \udc80")
+    (line,) = written.getvalue().decode(encoding).splitlines()
+    assert json.loads(line)["message"] == "开票 é 😀 \x80 \udc80"
