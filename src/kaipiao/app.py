@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from kaipiao import __version__
-from kaipiao.access.keys import key_store, tokens_of
+from kaipiao.access.keys import StoredAccountKeys, key_store, tenants_of, tokens_of
 from kaipiao.access.notes import AccessNotes
 from kaipiao.api.admission import Admission, Bounds
 from kaipiao.api.app import create
@@ -137,6 +137,7 @@ class Platform:
         self.node = self._make_node()
         if self._issuing:
             await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
+            await self.ledger.save_tenants(sorted(tenants_of(self.settings)), SystemClock().now())
             await self.node.start()
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
@@ -280,6 +281,8 @@ class Platform:
             tenants={t.tax_number: t.tenant for t in self.settings.taxpayer if t.tenant != NO_TENANT},
             clock=self.clock,
             scrape=Scrape(self.metrics, self._figures().families),
+            access=self.settings.access,
+            account_keys=StoredAccountKeys(self.directory, self.settings),
         )
 
     def _figures(self) -> Figures:

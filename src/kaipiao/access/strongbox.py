@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kaipiao.errors import SealFault
+from kaipiao.errors import KeyUnknown, SealFault
 from kaipiao.language import Text
 from kaipiao.seal import envelope
 from kaipiao.seal.envelope import Envelope
@@ -30,6 +30,21 @@ class AccountKeys(Protocol):
         ...
 
     def key(self, key_id: str) -> EllipticCurvePrivateKey: ...
+
+
+class KeyOfThisProcess:
+    """`AccountKeys` that nothing outlives."""
+
+    def __init__(self) -> None:
+        self._key = generate_private_key(SECP256R1())
+
+    def current(self) -> str:
+        return f"{PURPOSE}-of-this-process"
+
+    def key(self, key_id: str) -> EllipticCurvePrivateKey:
+        if key_id != self.current():
+            raise KeyUnknown
+        return self._key
 
 
 class Strongbox:

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from kaipiao.access.tokens import Caller, Permission, require
+from kaipiao.access.tokens import Caller, Permission, Session, require
 from kaipiao.api.addresses import refuse_unknown_parameters
+from kaipiao.api.people import people_of
 from kaipiao.api.services import Services
-from kaipiao.errors import AccessRefused, NotFound
+from kaipiao.errors import AccessRefused, NotFound, PermissionMissing
 from kaipiao.language import Text
 
 # The dependencies made by `caller_with`, and what each asks for.
@@ -23,12 +24,14 @@ def services_of(request: Request) -> Services:
 
 
 def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency: the caller of this request, who must hold the permission. It waits for nothing, but a plain function
-    would be run in a thread of its own for every request."""
+    """A dependency: the caller of this request, who must hold the permission. With a token for programs it waits for nothing,
+    but a plain function would be run in a thread of its own for every request."""
 
     async def caller(request: Request) -> Caller:
         try:
             found = _caller_of(request)
+            if found.session is not None:
+                await people_of(request).sessions.require_live(found.session)
         except AccessRefused as refused:
             services_of(request).scrape.metrics.token_refused(refused.code)
             await services_of(request).refusals.hold(request.client.host if request.client else "")
@@ -49,6 +52,13 @@ def _caller_of(request: Request) -> Caller:
     if scheme.lower() != "bearer" or not token.strip():
         raise AccessRefused()
     return services_of(request).tokens.check(token.strip())
+
+
+def session_of(caller: Caller) -> Session:
+    """Of a caller who holds `account:own`: only a session does."""
+    if caller.session is None:
+        raise PermissionMissing(permission=Permission.OWN.value)
+    return caller.session
 
 
 def needed_by(route: APIRoute) -> set[Permission]:

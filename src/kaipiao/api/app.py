@@ -10,16 +10,34 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from kaipiao import __version__
-from kaipiao.api import batch, check, deprecations, invoices, later, openapi, platform, problems, stream, taxpayers
+from kaipiao.api import (
+    accounts,
+    audit_view,
+    batch,
+    check,
+    deprecations,
+    invoices,
+    later,
+    openapi,
+    own_account,
+    platform,
+    problems,
+    sessions,
+    stream,
+    taxpayers,
+)
 from kaipiao.api.deprecations import Deprecation, Deprecations
 from kaipiao.api.door_figures import tell
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
+from kaipiao.api.people import people_over
 from kaipiao.api.sales_door import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.watched_requests import WatchedRequests
 
-ROUTERS = (invoices.router, batch.router, check.router, later.router, taxpayers.router, stream.router, platform.router)
+_SALES = (invoices.router, batch.router, check.router, later.router, taxpayers.router)
+_PEOPLE = (sessions.router, own_account.router, accounts.router)
+ROUTERS = (*_SALES, stream.router, platform.router, audit_view.router, *_PEOPLE)
 
 
 def routes() -> Iterator[BaseRoute]:
@@ -41,6 +59,7 @@ def create(services: Services, deprecated: Mapping[str, Deprecation] | None = No
     going = deprecations.table() if deprecated is None else deprecated
     app.state.services = services
     app.state.feed = Feed(services.ledger)
+    app.state.people = people_over(services)
     app.state.routes = tuple(route for route in routes() if isinstance(route, APIRoute))
     deprecations.check_routes(going, (f"{m} {r.path}" for r in app.state.routes for m in r.methods or ()))
     for router in ROUTERS:

@@ -79,7 +79,7 @@ async def filters(
     limit: Annotated[int, Query(ge=1, le=1000, description="一页张数 / of a page", examples=[100])] = 100,
 ) -> Filters:
     """A dependency: the filters of this request. A day in `made_to` is included as a whole, an instant is not."""
-    span = Span(_moment(made_from, "made_from"), _moment(made_to, "made_to", day_end=True))
+    span = Span(moment(made_from, "made_from"), moment(made_to, "made_to", day_end=True))
     return Filters(tuple(state or ()), kind, channel, span, after, limit)
 
 
@@ -92,7 +92,8 @@ def next_page(request: Request, filters: Filters, page: list[InvoiceRecord]) -> 
     return {"Link": f'<{request.url.path}?{query}>; rel="next"'}
 
 
-def _moment(given: str | None, name: str, *, day_end: bool = False) -> datetime | None:
+def moment(given: str | None, name: str, *, day_end: bool = False) -> datetime | None:
+    """The instant that a parameter means; of a day its beginning, or its end. Raises `Malformed`."""
     if given is None:
         return None
     try:

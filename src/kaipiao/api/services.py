@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from kaipiao.access.refusals import Refusals
+from kaipiao.access.strongbox import AccountKeys, KeyOfThisProcess
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.admission import Admission
 from kaipiao.api.body_pace import BodyPace
@@ -18,7 +19,7 @@ from kaipiao.ledger.port import Ledger
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.seal.sm2 import Sm2PublicKey
-from kaipiao.settings import ServerSettings
+from kaipiao.settings import AccessSettings, ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,6 @@ class Services:
     admission: Admission = field(default_factory=Admission)
     body_pace: BodyPace = field(default_factory=BodyPace)
     tenants: Mapping[str, str] = field(default_factory=dict)  # by taxpayer, where the settings name one
+    access: AccessSettings = field(default_factory=AccessSettings)
+    account_keys: AccountKeys = field(default_factory=KeyOfThisProcess)
+    wall_clock: Clock = field(default_factory=SystemClock)  # real time, also beside a sandbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kaipiao import errors
+from kaipiao.access.refused import SessionEnded
 from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.rules import Finding, Verdict
 from kaipiao.invoice.rules.arithmetic import EXPECTED_TOTAL
@@ -15,8 +16,15 @@ TOKEN: Stated = (
     errors.AccessRefused(),
     errors.AccessRefused(Text("令牌已过期", "The token has expired"), code="KP-ACCESS-02"),
     errors.AccessRefused(Text("令牌已被撤销", "The token was revoked"), code="KP-ACCESS-06"),
+    SessionEnded(),
 )
-PERMISSION: Stated = (errors.PermissionMissing(permission="invoice:issue"),)
+PERMISSION: Stated = (
+    errors.PermissionMissing(permission="invoice:issue"),
+    errors.PermissionMissing(
+        Text("请先设置新口令或一次性密码，再重新登录", "First set a new password or one-time codes, then sign in again"),
+        code="KP-ACCESS-14",
+    ),
+)
 RATE: Stated = (errors.TooManyRequests(retry_after=1, requests_per_second=5000.0),)
 LISTENERS: Stated = (
     errors.TooManyRequests(Text("监听者已满", "All places of listeners are taken"), code="KP-HTTP-05", retry_after=1),

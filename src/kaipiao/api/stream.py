@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kaipiao.access.tokens import Caller, Permission
+from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.examples import STREAM
 from kaipiao.api.feed import Feed, Wanted
@@ -89,7 +89,7 @@ async def stream(
     is there, and its end."""
     services = services_of(request)
     mine = taxpayers_for(caller, services, taxpayer)
-    wanted = Wanted(mine, platform=taxpayer is None, order=order)
+    wanted = Wanted(mine, platform=taxpayer is None and caller.may_act_for(ANY), order=order)
     feed: Feed = request.app.state.feed
     stays = MEDIA_TYPE in request.headers.get("accept", "")
     head = bool(request.scope.get("kaipiao.head"))

@@ -34,11 +34,15 @@ from kaipiao.ledger.port import Ledger
 from kaipiao.ledger.postgresql import PostgresqlLedger
 from kaipiao.ledger.sqlite import SqliteLedger
 from kaipiao.seal.sm2 import Sm2PrivateKey
+from kaipiao.settings import AccessSettings
 from on_every_ledger import on
 from postgresql_server import TABLES, database_url, emptied
 
 TOKENS = Tokens(ec.generate_private_key(ec.SECP256R1()), "k1")
 KEY = Sm2PrivateKey.generate()
+CHEAP = AccessSettings(
+    argon2_memory_kib=7_168, argon2_rounds=1, argon2_lanes=1, admin_totp=False
+)  # hashes cost nothing
 
 
 def token(role: str = "admin", taxpayers: tuple[str, ...] = ("*",)) -> str:
@@ -85,6 +89,7 @@ def application(p: Point) -> FastAPI:
             cover=cover,
             audit=lambda: read_trail(p.ledger, lambda head: True),
             public_key=lambda key_id: KEY.public_key,
+            access=CHEAP,
         )
     )
 

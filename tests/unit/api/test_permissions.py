@@ -42,6 +42,23 @@ TABLE: dict[str, Permission | None] = {
     "GET /v1/events/stream": AUDIT,
     "GET /v1/audit": AUDIT,
     "GET /v1/books": AUDIT,
+    "GET /v1/audit/events": AUDIT,
+    "POST /v1/sessions": None,
+    "DELETE /v1/sessions/current": OWN,
+    "GET /v1/account": OWN,
+    "POST /v1/account/password": OWN,
+    "POST /v1/account/totp": OWN,
+    "POST /v1/account/totp:confirm": OWN,
+    "GET /v1/tenants": SEE,
+    "GET /v1/accounts": SEE,
+    "GET /v1/accounts/{account}": SEE,
+    "POST /v1/accounts": MANAGE,
+    "POST /v1/accounts/{account}:role": MANAGE,
+    "POST /v1/accounts/{account}:disable": MANAGE,
+    "POST /v1/accounts/{account}:enable": MANAGE,
+    "POST /v1/accounts/{account}:unlock": MANAGE,
+    "POST /v1/accounts/{account}:reset-password": MANAGE,
+    "POST /v1/accounts/{account}:reset-totp": MANAGE,
     "GET /healthz": None,
     "GET /readyz": None,
 }
@@ -74,7 +91,7 @@ def test_a_role_is_refused_at_every_route_that_is_not_its_own_and_nobody_comes_i
     async def story(app: object, p: object) -> None:
         for line, need in GUARDED:
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang")
             if need not in MAY[role]:
                 answer = await call(app, method, target, token=token(role))  # type: ignore[arg-type]
                 assert (answer.status, answer.json()["code"]) == (403, "KP-ACCESS-03"), line
@@ -87,7 +104,7 @@ def test_without_a_token_no_route_but_the_open_ones_answers() -> None:
         app.state.services.refusals.seconds_to_hold = lambda source: 0.0  # type: ignore[attr-defined]
         for line, need in TABLE.items():
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang")
             answer = await call(app, method, target)  # type: ignore[arg-type]
             assert (answer.status == 401) == (need is not None), line
 

@@ -1,0 +1,251 @@
+"""/v1/accounts: people who may sign in, as admins manage them and auditors see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from kaipiao.access import refused
+from kaipiao.access.accounts import NewAccount
+from kaipiao.access.tokens import Caller, Permission
+from kaipiao.api import stated
+from kaipiao.api.access import caller_with
+from kaipiao.api.account_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
+from kaipiao.api.examples import example
+from kaipiao.api.forms import Form, described, form_of
+from kaipiao.api.openapi import problems
+from kaipiao.api.people import by, people_of
+from kaipiao.api.views import stamp
+from kaipiao.ledger.accounts import Account
+
+router = APIRouter(prefix="/v1", tags=["access"])
+Seeing = Annotated[Caller, Depends(caller_with(Permission.SEE_ACCOUNTS))]
+Managing = Annotated[Caller, Depends(caller_with(Permission.MANAGE_ACCOUNTS))]
+Name = Annotated[
+    str, Path(min_length=1, max_length=256, description="账户名 / the account's name", examples=["wang@north"])
+]
+Role = Literal["issuer", "operator", "auditor", "admin"]
+Password = Annotated[
+    str | None,
+    Field(min_length=1, max_length=1024, description="缺省由平台生成，只给出这一次 / default: made up, told this once"),
+]
+ONE: stated.Stated = (*stated.CALLER, refused.AccountUnknown())
+DEED = problems(*ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.WRITING)
+WITH_BODY: stated.Stated = (*stated.BODY, *stated.FORM[:1])
+
+
+class AccountView(BaseModel):
+    """`totp`: one-time codes are on."""
+
+    account: str
+    tenant: str | None
+    taxpayers: list[str] = Field(
+        description="空：租户或本安装的全部 / empty: all of the tenant, or of the installation"
+    )
+    role: str
+    disabled: bool
+    must_change: bool = Field(description="下次登录须改口令 / the password must be changed first")
+    totp: bool
+    made_at: str
+    password_changed_at: str
+    locked_until: str | None = Field(description="因登录失败锁定至 / locked after failures until")
+
+
+class MadeView(AccountView):
+    """`initial_password`: when it was made up here; told this once."""
+
+    initial_password: str | None
+
+
+class NewAccountForm(Form):
+    account: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            description="小写字母、数字、汉字、. _ -；租户的账户自动加上 @租户 / small letters, digits, Chinese characters, . _ -; "
+            "of a tenant it ends in @tenant",
+        ),
+    ]
+    role: Role
+    tenant: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    taxpayers: list[str] = Field(default_factory=list, max_length=1000)
+    password: Password = None
+    must_change: Annotated[bool, Field(description="首次登录须改口令 / to be changed at the first log-in")] = True
+
+
+class RoleForm(Form):
+    role: Role
+
+
+class ResetForm(Form):
+    password: Password = None
+
+
+@router.get(
+    "/tenants",
+    response_model=list[str],
+    responses={200: {"content": example(["north"])}, **problems(*stated.CALLER, *stated.READING)},
+    summary="租户 / Tenants",
+)
+async def tenants(request: Request, caller: Seeing) -> list[str]:
+    return await people_of(request).accounts.tenants(caller)
+
+
+@router.get(
+    "/accounts",
+    response_model=list[AccountView],
+    responses={200: {"content": example([ACCOUNT])}, **problems(*stated.CALLER, *stated.READING)},
+    summary="账户 / Accounts",
+)
+async def accounts(
+    request: Request,
+    caller: Seeing,
+    tenant: Annotated[str | None, Query(min_length=1, max_length=64, description="只看这个租户 / only its", examples=["north"])] = None,
+    after: Annotated[str, Query(max_length=256, description="上一页末条的账户名 / name of the last one seen", examples=[""])] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
+) -> list[AccountView]:
+    """By name."""
+    return [account_view(one, None) for one in await people_of(request).accounts.page(caller, tenant, after, limit)]
+
+
+@router.post(
+    "/accounts",
+    status_code=201,
+    response_model=MadeView,
+    responses={
+        201: {"content": example(MADE)},
+        **problems(
+            *WITH_BODY, *stated.CALLER, refused.MoreThanOwn(), refused.TenantUnknown(), *stated.TAXPAYER_UNKNOWN,
+            refused.AccountTaken(), refused.PasswordRefused(), *stated.WRITING,
+        ),
+    },
+    openapi_extra=described(NewAccountForm, NEW_ACCOUNT),
+    summary="新建账户 / A new account",
+)  # fmt: skip
+async def make(request: Request, caller: Managing) -> MadeView:
+    """Nobody makes one that reaches further than his own. Whoever belongs to a tenant makes accounts of that tenant."""
+    form = await form_of(request, NewAccountForm)
+    wanted = NewAccount(form.account, form.role, form.tenant, tuple(form.taxpayers), form.password, form.must_change)
+    account, first = await people_of(request).accounts.make(caller, wanted, by(request, caller))
+    return _made(account, first)
+
+
+@router.get(
+    "/accounts/{account}",
+    response_model=AccountView,
+    responses={200: {"content": example(ACCOUNT)}, **problems(*ONE, *stated.READING)},
+    summary="一个账户 / One account",
+)
+async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
+    desk = people_of(request).accounts
+    found = await desk.find(caller, account)
+    return account_view(found, await desk.locked_until(found))
+
+
+@router.post(
+    "/accounts/{account}:role",
+    response_model=AccountView,
+    responses={
+        200: {"content": example(ACCOUNT)},
+        **problems(*WITH_BODY, *ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.WRITING),
+    },
+    openapi_extra=described(RoleForm, ROLE),
+    summary="改角色 / Another role",
+)
+async def role(request: Request, caller: Managing, account: Name) -> AccountView:
+    """Its sessions end."""
+    form = await form_of(request, RoleForm)
+    return account_view(
+        await people_of(request).accounts.set_role(caller, account, form.role, by(request, caller)), None
+    )
+
+
+@router.post(
+    "/accounts/{account}:disable",
+    response_model=AccountView,
+    responses={200: {"content": example({**ACCOUNT, "disabled": True})}, **DEED},
+    summary="停用 / Disable",
+)
+async def disable(request: Request, caller: Managing, account: Name) -> AccountView:
+    """Its sessions end; nothing of it is deleted."""
+    return account_view(await people_of(request).accounts.disable(caller, account, by(request, caller)), None)
+
+
+@router.post(
+    "/accounts/{account}:enable",
+    response_model=AccountView,
+    responses={200: {"content": example(ACCOUNT)}, **DEED},
+    summary="启用 / Enable",
+)
+async def enable(request: Request, caller: Managing, account: Name) -> AccountView:
+    return account_view(await people_of(request).accounts.enable(caller, account, by(request, caller)), None)
+
+
+@router.post(
+    "/accounts/{account}:unlock",
+    response_model=AccountView,
+    responses={200: {"content": example(ACCOUNT)}, **DEED},
+    summary="解锁 / Unlock after failures",
+)
+async def unlock(request: Request, caller: Managing, account: Name) -> AccountView:
+    """The account; a source that is locked stays so until its time is over."""
+    return account_view(await people_of(request).accounts.unlock(caller, account, by(request, caller)), None)
+
+
+@router.post(
+    "/accounts/{account}:reset-password",
+    response_model=MadeView,
+    responses={
+        200: {"content": example(MADE)},
+        **problems(
+            *WITH_BODY,
+            *ONE,
+            refused.MoreThanOwn(),
+            refused.AccountChanged(),
+            refused.PasswordRefused(),
+            *stated.WRITING,
+        ),
+    },
+    openapi_extra=described(ResetForm, {}),
+    summary="重置口令 / A first password again",
+)
+async def reset_password(request: Request, caller: Managing, account: Name) -> MadeView:
+    """It must be changed at the next log-in; its sessions end."""
+    form = await form_of(request, ResetForm)
+    desk = people_of(request).accounts
+    found, first = await desk.reset_password(caller, account, form.password, by(request, caller))
+    return _made(found, first)
+
+
+@router.post(
+    "/accounts/{account}:reset-totp",
+    response_model=AccountView,
+    responses={200: {"content": example({**ACCOUNT, "totp": False})}, **DEED},
+    summary="关闭一次性密码 / Switch one-time codes off",
+)
+async def reset_totp(request: Request, caller: Managing, account: Name) -> AccountView:
+    """For somebody who lost the device and the recovery codes. Its sessions end."""
+    return account_view(await people_of(request).accounts.reset_codes(caller, account, by(request, caller)), None)
+
+
+def account_view(account: Account, locked_until: datetime | None) -> AccountView:
+    return AccountView(
+        account=account.account,
+        tenant=account.tenant,
+        taxpayers=list(account.taxpayers),
+        role=account.role,
+        disabled=account.disabled,
+        must_change=account.must_change,
+        totp=account.totp_confirmed,
+        made_at=stamp(account.made_at) or "",
+        password_changed_at=stamp(account.changed_at) or "",
+        locked_until=stamp(locked_until),
+    )
+
+
+def _made(account: Account, first: str | None) -> MadeView:
+    return MadeView(**account_view(account, None).model_dump(), initial_password=first)
