@@ -7,8 +7,8 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop. `nodes`:
-    platforms on one database, whose URL is `database`; None: one platform on its embedded one."""
+    platforms on one database, whose URL is `database`; None: one platform on its embedded one. `policy`: settings of
+    `[policy]` that are not the defaults."""
 
     speed: float = 20.0
     tills: int = 8
@@ -31,6 +32,7 @@ class Sizes:
     start: str | None = None
     nodes: int = 1
     database: str | None = None
+    policy: Mapping[str, float] = field(default_factory=dict)
 
 
 class Bench:
@@ -75,12 +77,19 @@ class Bench:
             (self.directory / "database.url").write_text(self.sizes.database, encoding="utf-8")
             arguments += ["--database-url-file", str(self.directory / "database.url")]
         run(arguments, setup)
+        self._set_policy()
         for number in range(2, self.sizes.nodes + 1):
             self._copy_node(number)
         self.token = run(["token", "-d", place, "--role", "admin"], setup).strip()
         for node in self.nodes:
             node.start()
             wait_ready(str(node.info["url"]))
+
+    def _set_policy(self) -> None:
+        lines = [f"{name} = {value}\n" for name, value in self.sizes.policy.items()]
+        if lines:
+            with (self.directory / "platform" / "kaipiao.toml").open("a", encoding="utf-8") as settings:
+                settings.writelines(["\n[policy]\n", *lines])
 
     def _copy_node(self, number: int) -> None:
         """A further node has the keys and settings of the first, and a name of its own."""

@@ -13,7 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaipiao_lab.bench import Bench, Sizes
@@ -25,7 +26,7 @@ SERVICES = ["QDFPSC", "CXQDFPSCJG"]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`kills` of each of the two; `rate`: sales a second; `pause`: seconds between two kills, from–to; `settle`: seconds
-    for the end; `limit`: of the whole."""
+    for the end; `limit`: of the whole; `policy`: settings of the platform."""
 
     kills: int
     sales: int
@@ -34,9 +35,12 @@ class Plan:
     pause: tuple[float, float]
     settle: float
     limit: float
+    policy: Mapping[str, float] = field(default_factory=dict)
 
 
-QUICK = Plan(kills=5, sales=1200, rate=70.0, speed=300.0, pause=(0.4, 1.2), settle=60.0, limit=100.0)
+QUICK = Plan(kills=5, sales=1200, rate=70.0, speed=300.0, pause=(0.4, 1.2), settle=60.0, limit=100.0,
+    policy={"shard_seconds": 2.0},
+)  # fmt: skip
 FULL = Plan(kills=100, sales=52_000, rate=60.0, speed=300.0, pause=(1.0, 5.0), settle=400.0, limit=1800.0)
 
 
@@ -99,7 +103,9 @@ def storm(
 ) -> tuple[dict[str, int], int]:
     """One run. Returns the last line, and how many invoices were not at their end when time was up."""
     database = server.url() if server is not None else None
-    sizes = Sizes(plan.speed, tills=6, seed=seed, start=_third_of_the_month(), nodes=nodes, database=database)
+    sizes = Sizes(
+        plan.speed, tills=6, seed=seed, start=_third_of_the_month(), nodes=nodes, database=database, policy=plan.policy
+    )
     bench = Bench(directory, sizes)
     end = time.monotonic() + plan.limit
     try:

@@ -25,12 +25,21 @@ log = logging.getLogger(__name__)
 class Loop:
     """Runs `work` again and again, a pause of the clock between, sooner when woken. A failure is logged and tried again."""
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[float]], clock: Clock, most: float = 60.0) -> None:
-        """`most`: seconds that it rests at the longest when its work fails again and again."""
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[float]],
+        clock: Clock,
+        most: float = 60.0,
+        real: Clock | None = None,
+    ) -> None:
+        """`most`: seconds of the clock `real` (the machine's) that it rests at the longest when its work fails again and
+        again: a ledger that is away comes back by real time."""
         self._name = name
         self._work = work
         self._clock = clock
         self._most = most
+        self._real = real or SystemClock()
         self._woken = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -51,8 +60,9 @@ class Loop:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failures, pause = 0, 0.0
+        failures = 0
         while not self._stopping:
+            pause = 0.0
             try:
                 pause = await self._work()
                 failures = 0
@@ -63,14 +73,15 @@ class Loop:
                 failures += 1
                 log.exception("loop failed by a defect", extra={"loop": self._name, "failures": failures})
             if failures:
-                pause = min(self._most, 0.5 * 2 ** min(7, failures))
-            await self._pause(pause)
+                await self._pause(min(self._most, 0.1 * 2 ** min(10, failures)), self._real)
+            else:
+                await self._pause(pause, self._clock)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, clock: Clock) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        sleeping = asyncio.ensure_future(clock.sleep(seconds))
         waking = asyncio.ensure_future(self._woken.wait())
         try:
             await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)

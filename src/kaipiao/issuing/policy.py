@@ -26,7 +26,7 @@ class Policy:
     )
     retry_most: float = 30.0  # longest pause of an invoice that the far side did not take in and said no time
     shard_seconds: float = 15.0  # real time; a node that is gone so long is relieved of its taxpayers
-    loop_rest: float = 5.0  # longest pause of a loop that fails (the ledger was away)
+    loop_rest: float = 5.0  # real seconds; longest pause of a loop that fails (the ledger was away)
     errand_rest: float = 60.0  # longest pause of a taxpayer's errand that fails
     round_idle: float = 5.0  # longest pause of the uploader without a wake-up
     supply_idle: float = 30.0
@@ -46,6 +46,7 @@ class Policy:
     head_seconds: float = 3600.0  # signed heads of the trail
 
     settle_batch: int = 200  # due invoices of one taxpayer that are polled or asked about in one round
+    asks_at_once: int = 8  # of one taxpayer, within its pace; their outcomes are one commit
     settle_most: int = 4000  # and of all taxpayers together
 
     def backoff(self, tries: int) -> float:

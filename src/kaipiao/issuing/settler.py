@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from kaipiao.authority.channel import Answer, Channel, Held, ItemResult, Outcome
+from kaipiao.authority.channel import Channel, ItemResult, Outcome
 from kaipiao.clock import Clock
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions, trail
+from kaipiao.issuing.asker import Asker
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of, upload_item
+from kaipiao.issuing.wire import answer_of
 from kaipiao.ledger.changes import alarm_step
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
 
 log = logging.getLogger(__name__)
 
 MANY = 2000
-REMEMBERED = 10_000  # invoices whose failed asks are counted
 
 
 _Submission = tuple[str, str, str]  # taxpayer, channel, sllsh
@@ -53,7 +53,7 @@ class Settler:
         self._policy = policy
         self._polls = Errands("poller", clock, policy)
         self._asks = Errands("asker", clock, policy)
-        self._failed_asks: dict[tuple[str, int], int] = {}  # in a row, of each invoice; anew after a restart
+        self._asker = Asker(ledger, paces, shards, reach, clock, policy)
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds. What is cut is polled or asked again at the next start."""
@@ -117,7 +117,7 @@ class Settler:
         return len(records)
 
     async def ask_round(self) -> int:
-        """Ask about every UNKNOWN invoice whose time has come, one at a time per taxpayer. Returns how many; a slow ask
+        """Ask about every UNKNOWN invoice whose time has come, a few at a time per taxpayer. Returns how many; a slow ask
         goes on behind it."""
         by_taxpayer: dict[tuple[str, str], list[InvoiceRecord]] = defaultdict(list)
         for record in await self._due(State.UNKNOWN):
@@ -131,10 +131,7 @@ class Settler:
         channel = self._channels.get(channel_name)
         if channel is None:
             return await self._no_channel(channel_name, records)
-        for asked, record in enumerate(records):
-            if not await self._ask(taxpayer, channel, record):
-                return asked
-        return len(records)
+        return await self._asker.ask(taxpayer, channel, records)
 
     async def _no_channel(self, name: str, records: list[InvoiceRecord]) -> int:
         """Put them off, so that they do not stand before those of other channels."""
@@ -142,41 +139,6 @@ class Settler:
         now = self._clock.now()
         await self._ledger.advance([decisions.no_channel(record, self._policy, now) for record in records])
         return 0
-
-    async def _ask(self, taxpayer: str, channel: Channel, record: InvoiceRecord) -> bool:
-        """False when asking on has no sense now: the far side cannot be reached, or the taxpayer is another node's."""
-        documents = await self._ledger.documents(record.taxpayer, [record.id])
-        await self._paces[channel.name].turn(taxpayer)
-        if not self._shards.holds(taxpayer):
-            return False
-        digest = b""
-
-        async def ask() -> Answer[Held | None]:
-            nonlocal digest
-            digest = channel.content_digest(upload_item(record, documents[record.id]))
-            return await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
-
-        answer = await answer_of(ask(), channel.name, "ask")
-        self._reach.note(channel.name, answer.outcome)
-        if answer.outcome is Outcome.NOT_SENT:
-            return False
-        self._hold(channel.name, taxpayer, answer.retry_after)
-        failures, now = self._count(record, answer.outcome), self._clock.now()
-        advance = decisions.after_ask(record, answer, digest, channel.capabilities, self._policy, now, failures)
-        await self._ledger.advance([advance])
-        return True
-
-    def _count(self, record: InvoiceRecord, outcome: Outcome) -> int:
-        """Asks about it that failed in a row."""
-        key = (record.taxpayer, record.id)
-        failures = 0 if outcome is Outcome.OK else self._failed_asks.pop(key, 0) + 1
-        if failures:
-            if len(self._failed_asks) >= REMEMBERED:
-                del self._failed_asks[next(iter(self._failed_asks))]
-            self._failed_asks[key] = failures
-        else:
-            self._failed_asks.pop(key, None)
-        return failures
 
     def _hold(self, channel: str, taxpayer: str, retry_after: float | None) -> None:
         if retry_after:

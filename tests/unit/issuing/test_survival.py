@@ -233,7 +233,7 @@ def test_a_loop_outlives_a_defect_and_a_ledger_that_is_away_for_days_and_tells_b
             recovered.set()
             return 1.0
 
-        loop = Loop("test", work, clock)
+        loop = Loop("test", work, clock, real=clock)
         with caplog.at_level(logging.ERROR):
             loop.start()
             await asyncio.wait_for(recovered.wait(), 10)
