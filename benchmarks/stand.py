@@ -31,25 +31,27 @@ def cpu_seconds(pid: int) -> float:
 
 
 class TunedPlatform(Command):
-    """The platform of a bench with `POLICY` in its settings."""
+    """The platform of a bench with `POLICY` in its settings, and `server` among those of its server."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, server: str) -> None:
         super().__init__(["serve", "-d", str(directory / "platform"), "--json"], directory / "platform.log")
         self._settings = directory / "platform" / "kaipiao.toml"
+        self._server = server
 
     def start(self) -> dict[str, Any]:
-        with self._settings.open("a", encoding="utf-8") as settings:
-            settings.write(POLICY)
+        text = self._settings.read_text(encoding="utf-8")
+        assert text.count("[server]\n") == 1
+        self._settings.write_text(text.replace("[server]\n", "[server]\n" + self._server) + POLICY, encoding="utf-8")
         return super().start()
 
 
 class Stand:
     """A bureau and a platform. Everything lies below `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, server: str = "") -> None:
         self.directory = directory
         self.bench = Bench(directory, Sizes(speed=SPEED, start="2026-11-03T09:00:00+08:00"))
-        self.bench.nodes[:] = [TunedPlatform(directory)]
+        self.bench.nodes[:] = [TunedPlatform(directory, server)]
 
     def start(self) -> None:
         self.bench.set_up()
@@ -62,6 +64,15 @@ class Stand:
 
     def load(self, prefix: str, **options: float) -> dict[str, Any]:
         return load(self.bench.url(), self.bench.token, self.bench.seller, prefix, **options)
+
+    def metric(self, sample: str) -> float:
+        """Its value; `sample` with its labels, as the page of metrics writes it."""
+        asked = urllib.request.Request(
+            f"{self.bench.url()}/metrics", headers={"Authorization": f"Bearer {self.bench.token}"}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(sample + " "))
 
     def states(self) -> dict[str, int]:
         """How many invoices stand in each state."""
