@@ -58,7 +58,7 @@ def queued_100k_mb(run: Run) -> float:
 @contextmanager
 def _stand(run: Run, name: str, server: str) -> Iterator[Stand]:
     """A bureau and a platform with these further settings of its server."""
-    stand = Stand(run.scratch() / name, server)
+    stand = Stand(run.scratch() / name, server=server)
     try:
         stand.start()
         yield stand

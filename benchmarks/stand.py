@@ -48,7 +48,7 @@ class TunedPlatform(Command):
 class Stand:
     """A bureau and a platform. Everything lies below `directory`."""
 
-    def __init__(self, directory: Path, server: str = "") -> None:
+    def __init__(self, directory: Path, *, server: str = "") -> None:
         self.directory = directory
         self.bench = Bench(directory, Sizes(speed=SPEED, start="2026-11-03T09:00:00+08:00"))
         self.bench.nodes[:] = [TunedPlatform(directory, server)]
