@@ -17,9 +17,16 @@ from registry import Row, Run, rows, say
 def measured(wanted: Sequence[Row], quick: bool) -> dict[str, float]:
     run = Run(quick)
     try:
-        return {row.name: round(row.measure(run), 2) for row in wanted}
+        return {row.name: _measured(row, run) for row in wanted}
     finally:
         run.close()
+
+
+def _measured(row: Row, run: Run) -> float:
+    began = time.monotonic()
+    found = round(row.measure(run), 2)
+    say(f"{row.name} = {found} ({time.monotonic() - began:.0f} s)")
+    return found
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 TICK = os.sysconf("SC_CLK_TCK")
 SPEED = 10.0  # of the bureau's clock: its limit of calls a second is not what is measured
 CONNECTIONS = 32
+FASTEST = 2500.0  # sales a second that no row reaches
 # A bureau that is back is noticed within 0.2 s of real time, and there are numbers for as long as it is away.
 POLICY = '\n[policy]\nbackoff_most = 2.0\nsegment_size = 5000\nquota_step = "3000000.00"\n'
 
@@ -39,18 +40,21 @@ class TunedPlatform(Command):
         self._server = server
 
     def start(self) -> dict[str, Any]:
-        text = self._settings.read_text(encoding="utf-8")
-        assert text.count("[server]\n") == 1
-        self._settings.write_text(text.replace("[server]\n", "[server]\n" + self._server) + POLICY, encoding="utf-8")
+        settings = self._settings.read_text(encoding="utf-8")
+        if not settings.endswith(POLICY):
+            assert settings.count("[server]\n") == 1
+            tuned = settings.replace("[server]\n", "[server]\n" + self._server)
+            self._settings.write_text(tuned + POLICY, encoding="utf-8")
         return super().start()
 
 
 class Stand:
-    """A bureau and a platform. Everything lies below `directory`."""
+    """A bureau and a platform, with its ledger at the URL `database` or in its own directory. Everything else lies below
+    `directory`. `server`: further settings of the platform's server."""
 
-    def __init__(self, directory: Path, *, server: str = "") -> None:
+    def __init__(self, directory: Path, database: str | None = None, *, server: str = "") -> None:
         self.directory = directory
-        self.bench = Bench(directory, Sizes(speed=SPEED, start="2026-11-03T09:00:00+08:00"))
+        self.bench = Bench(directory, Sizes(speed=SPEED, start="2026-11-03T09:00:00+08:00", database=database))
         self.bench.nodes[:] = [TunedPlatform(directory, server)]
 
     def start(self) -> None:
@@ -129,8 +133,15 @@ def load(url: str, token: str, seller: str, prefix: str, **options: float) -> di
     return found
 
 
+def _enough(options: Mapping[str, float]) -> dict[str, float]:
+    """How many sales a shop makes beforehand when only its time is given: making them takes time of its own."""
+    if "seconds" not in options:
+        return {}
+    return {"count": int(options["seconds"] * options.get("rate", FASTEST)) + 1}
+
+
 def start_load(url: str, token: str, seller: str, prefix: str, **options: float) -> subprocess.Popen[str]:
-    given = {"connections": CONNECTIONS, **options}
+    given = {"connections": CONNECTIONS, **_enough(options), **options}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     process = subprocess.Popen(
         [sys.executable, str(HERE / "load.py"), url, "--seller", seller, "--prefix", prefix, *words],
