@@ -47,6 +47,10 @@ class Run:
         """A folder of this run."""
         return self.once("scratch", self._scratch)
 
+    def closing(self, end: Callable[[], None]) -> None:
+        """`end` ends what a row has started; the last first."""
+        self._closing.append(end)
+
     def close(self) -> None:
         """End what was started, the last first."""
         while self._closing:
