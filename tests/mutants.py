@@ -396,6 +396,13 @@ MUTANTS = [
         'LEDGER = ("ledger.db",)',
         (LOOKING + "test_what_the_killed_server_had_in_its_log_is_there_and_no_key_is_copied",),
     ),
+    Mutant(
+        "blanks before a batch are held and looked at again with every byte",
+        "intake/batches.py",
+        "            self._held.clear()\n            return False\n        if not start.startswith",
+        "            return False\n        if not start.startswith",
+        ("tests/unit/api/test_batch.py::test_blanks_before_a_batch_are_not_held_and_count_against_its_limit",),
+    ),
 ]
 
 

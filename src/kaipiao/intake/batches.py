@@ -91,6 +91,7 @@ class Array:
         self._limit = item_limit
         self._held = bytearray()
         self._looked = 0  # so many bytes of what is held were looked at
+        self._blank = 0  # bytes before the opening bracket
         self._depth = 0
         self._in_string = False
         self._ended = False
@@ -117,14 +118,20 @@ class Array:
             raise _too_large(self._limit)
 
     def _begin(self) -> bool:
-        """Past the opening bracket, as soon as it is there."""
-        start = bytes(self._held).removeprefix(_BOM).lstrip(_SPACE)
-        if _BOM.startswith(start):  # nothing yet, or half of a byte order mark
+        """Past the opening bracket, as soon as it is there. What is blank before it is counted, but not held."""
+        first = self._blank == 0
+        if first and len(self._held) < len(_BOM) and _BOM.startswith(self._held):
+            return False  # nothing yet, or half of a byte order mark
+        start = (self._held.removeprefix(_BOM) if first else self._held).lstrip(_SPACE)
+        self._blank += len(self._held) - len(start)
+        if self._blank > self._limit:
+            raise _too_large(self._limit)
+        if not start:
+            self._held.clear()
             return False
         if not start.startswith(b"["):
             raise _broken()
-        self._held = bytearray(start[1:])
-        self._depth = 1
+        self._held, self._depth = start[1:], 1
         return True
 
     def _next_mark(self) -> tuple[int, int] | None:

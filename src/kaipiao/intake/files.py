@@ -74,11 +74,12 @@ def _read(stream: BinaryIO, name: str) -> Iterator[Request | Refusal]:
 
 def _first_line(stream: BinaryIO) -> tuple[bytes, bytes]:
     """Everything up to the end of the first line that is not blank, and the line after it."""
-    head = line = stream.readline(LARGEST_BODY + 2)
+    line = stream.readline(LARGEST_BODY + 2)
+    head = bytearray(line)  # bytes would be copied for every blank line
     while line and not line.strip() and len(head) < LARGEST_BODY:
         line = stream.readline(LARGEST_BODY + 2)
         head += line
-    return head, stream.readline(LARGEST_BODY + 2)
+    return bytes(head), stream.readline(LARGEST_BODY + 2)
 
 
 def _bare(data: bytes) -> bytes:

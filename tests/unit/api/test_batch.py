@@ -25,7 +25,7 @@ from bench import SELLER, Point
 
 from kaipiao.api import batch as batches
 from kaipiao.api.body_pace import BodyPace
-from kaipiao.errors import KaipiaoError
+from kaipiao.errors import KaipiaoError, Malformed, TooLarge
 from kaipiao.intake.batches import Array, Item, Lines, Splitter
 
 LINES = {"content-type": "application/x-ndjson"}
@@ -303,6 +303,19 @@ def cut(splitter: Splitter, raw: bytes, places: list[int]) -> list[Item]:
     for start, end in itertools.pairwise(edges):
         found += splitter.feed(raw[start:end])
     return [*found, *splitter.end()]
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"])
+def test_blanks_before_a_batch_are_not_held_and_count_against_its_limit(before: bytes) -> None:
+    splitter = Array(1_000)
+    for byte in (*before, *b" \n" * 400):
+        assert list(splitter.feed(bytes([byte]))) == []
+        assert len(splitter._held) < 3, "what is held is looked at again with every byte that comes"
+    assert [item.raw for item in splitter.feed(b"[1]")] == [b"1"]
+    with pytest.raises(TooLarge):
+        list(Array(1_000).feed(b" " * 1_001))
+    with pytest.raises(Malformed):
+        list(Array(1_000).feed(b" \xef\xbb\xbf["))
 
 
 VALUES = st.recursive(
