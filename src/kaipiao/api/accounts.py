@@ -104,8 +104,12 @@ async def tenants(request: Request, caller: Seeing) -> list[str]:
 async def accounts(
     request: Request,
     caller: Seeing,
-    tenant: Annotated[str | None, Query(min_length=1, max_length=64, description="只看这个租户 / only its", examples=["north"])] = None,
-    after: Annotated[str, Query(max_length=256, description="上一页末条的账户名 / name of the last one seen", examples=[""])] = "",
+    tenant: Annotated[
+        str | None, Query(min_length=1, max_length=64, description="只看这个租户 / only its", examples=["north"])
+    ] = None,
+    after: Annotated[
+        str, Query(max_length=256, description="上一页末条的账户名 / name of the last one seen", examples=[""])
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
 ) -> list[AccountView]:
     """By name."""

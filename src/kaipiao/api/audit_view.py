@@ -82,7 +82,9 @@ async def events(
     ] = None,
     made_from: Moment = None,
     made_to: Moment = None,
-    after: Annotated[int, Query(ge=0, le=LARGEST_POSITION, description="上一条的 position / of the last one seen", examples=[0])] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST_POSITION, description="上一条的 position / of the last one seen", examples=[0])
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
 ) -> list[AuditEventView]:
     """In the order of the trail. A page may be short, or empty, and still have a `Link` to the next: so many events are looked

@@ -21,7 +21,9 @@ TOKEN: Stated = (
 PERMISSION: Stated = (
     errors.PermissionMissing(permission="invoice:issue"),
     errors.PermissionMissing(
-        Text("请先设置新口令或一次性密码，再重新登录", "First set a new password or one-time codes, then sign in again"),
+        Text(
+            "请先设置新口令或一次性密码，再重新登录", "First set a new password or one-time codes, then sign in again"
+        ),
         code="KP-ACCESS-14",
     ),
 )

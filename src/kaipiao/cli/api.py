@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kaipiao.cli.terminal import LANGUAGE
@@ -15,6 +17,7 @@ from kaipiao.errors import KaipiaoError, Resend, RulesBroken
 from kaipiao.language import Text
 
 TIMEOUT = 30.0
+NEXT_PAGE = re.compile(r'<([^>]*)>; rel="next"')
 
 
 class ServerSilent(KaipiaoError):
@@ -53,6 +56,20 @@ class Api:
             raise stated(content, status)
         answer: dict[str, object] = json.loads(content)
         return status, answer
+
+    def pages(self, path: str, **parameters: object) -> Iterator[list[Any]]:
+        """A list, page by page: the header `Link` leads to the next. Raises the problem that the server stated."""
+        following: str | None = _with(path, parameters)
+        while following is not None:
+            connection = self._open()
+            connection.request("GET", following, headers=self._headers())
+            response = connection.getresponse()
+            content = response.read()
+            if response.status >= 300:
+                raise stated(content, response.status)
+            yield json.loads(content)
+            linked = NEXT_PAGE.fullmatch(response.getheader("Link") or "")
+            following = linked[1] if linked else None
 
     def lines(self, path: str) -> Iterator[bytes]:
         """An NDJSON answer, line by line."""

@@ -17,7 +17,7 @@ from kaipiao.settings import FILE_NAME, load
 token = typer.Typer(
     invoke_without_command=True,
     help=say("API 令牌：生成、撤销、更换签名密钥", "Tokens for the API: make, revoke, change the key that signs"),
-    epilog=examples("kaipiao token", "kaipiao token --role operator --hours 8"),
+    epilog=examples("kaipiao token", "kaipiao token --role operator --hours 8", "kaipiao token --tenant north"),
 )
 
 
@@ -29,6 +29,12 @@ def make(
     taxpayer: Annotated[
         list[str] | None, typer.Option(help=say("限于这些税号，默认全部", "Only these taxpayers; default: all"))
     ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            help=say("属于这个租户，核验时查其税号", "Of this tenant; its taxpayers are looked up when it is used")
+        ),
+    ] = None,
     subject: Annotated[str, typer.Option(help=say("给谁", "For whom"))] = "erp",
     hours: Annotated[
         float, typer.Option(min=0.01, max=24 * 366, help=say("有效小时数", "Valid for so many hours"))
@@ -39,21 +45,28 @@ def make(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
-    from kaipiao.access.keys import tokens_of
+    from kaipiao.access import made_tokens
+    from kaipiao.access.keys import tenants_of, tokens_of
     from kaipiao.access.tokens import ANY, ROLES
 
     if role not in ROLES:
         raise typer.BadParameter(f"Input should be {' | '.join(ROLES)}", param_hint="--role")
     settings = load(directory)
-    ours = [one.tax_number for one in settings.taxpayer]
+    tenants = tenants_of(settings)
+    if tenant is not None and tenant not in tenants:
+        raise typer.BadParameter(f"Input should be {' | '.join(tenants) or '-'}", param_hint="--tenant")
+    ours = [one.tax_number for one in settings.taxpayer] if tenant is None else list(tenants[tenant])
     if not set(taxpayer or ()) <= set(ours):
         raise typer.BadParameter(f"Input should be {' | '.join(ours)}", param_hint="--taxpayer")
-    made = tokens_of(directory, settings).make_known(subject, role, tuple(taxpayer or (ANY,)), timedelta(hours=hours))
+    named = tuple(taxpayer or ()) if taxpayer or tenant else (ANY,)
+    made = tokens_of(directory, settings).make_known(subject, role, named, timedelta(hours=hours), tenant=tenant)
+    made_tokens.note(directory, made, datetime.now(UTC))
     if not json_output:
         terminal.out(made.token)
         return
     about = {"token": made.token, "jti": made.jti, "kid": made.key_id, "expires": made.expires.isoformat()}
-    terminal.out_json({**about, "subject": made.subject, "role": made.role, "taxpayers": list(made.taxpayers)})
+    reach = {"taxpayers": list(made.taxpayers), "tenant": made.tenant}
+    terminal.out_json({**about, "subject": made.subject, "role": made.role, **reach})
 
 
 def _refuse_options_before(context: typer.Context) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from kaipiao.access import made_tokens
 from kaipiao.access.keys import key_store, tokens_of
 from kaipiao.access.notes import AccessNotes
 from kaipiao.access.revocations import revoke_subject, revoke_token
@@ -92,3 +94,41 @@ def test_a_damaged_note_leaves_no_revocation_out(tmp_path: Path) -> None:
     trail = Trail()
     asyncio.run(started(tmp_path, trail).look())
     assert trail.take() == [("access.revoked", "a1")]
+
+
+def test_a_token_that_was_made_is_told_once_with_what_it_is_for_and_never_itself(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    trail = Trail()
+    made = tokens_of(tmp_path, settings).make_known("erp", "issuer", ("91110000MAKP00001M",), timedelta(hours=1))
+    made_tokens.note(tmp_path, made, NOW)
+    with made_tokens.path_in(tmp_path).open("ab") as file:
+        file.write(b'{"jti": "half-written\n[]\nnull\n\xff\n')
+    for _ in range(2):
+        asyncio.run(started(tmp_path, trail).look())
+    (event,) = trail.told
+    assert (event.kind, event.data["token"], event.data["token_of"]) == ("access.token_made", made.jti, "erp")
+    assert (event.data["actor"], event.data["role"], event.data["reach"]) == ("local", "issuer", "91110000MAKP00001M")
+    kept = made_tokens.path_in(tmp_path).read_text("utf-8", errors="replace")
+    assert made.token not in repr(event) + kept
+
+
+def test_tokens_that_are_long_over_leave_the_file_when_another_is_made(tmp_path: Path) -> None:
+    tokens = tokens_of(tmp_path, settings_with(tmp_path))
+    first, second = (tokens.make_known(name, "issuer", ("*",), timedelta(hours=1)) for name in ("a", "b"))
+    made_tokens.note(tmp_path, first, datetime.now(UTC))
+    made_tokens.note(tmp_path, second, datetime.now(UTC) + timedelta(days=400))
+    assert list(made_tokens.read(made_tokens.path_in(tmp_path))) == [second.jti]
+
+
+def test_a_list_of_what_was_noted_by_an_earlier_program_is_read(tmp_path: Path) -> None:
+    settings_with(tmp_path)
+    revoke_token(tmp_path, "a1", NOW)
+    trail = Trail()
+    asyncio.run(started(tmp_path, trail).look())
+    trail.take()
+    noted = tmp_path / "access" / "noted.json"
+    before = json.loads(noted.read_text("utf-8"))
+    del before["made"]
+    noted.write_text(json.dumps(before), "utf-8")
+    asyncio.run(started(tmp_path, trail).look())
+    assert trail.take() == []
