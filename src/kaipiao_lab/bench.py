@@ -53,8 +53,12 @@ class Bench:
         """The platform, or the first of several nodes."""
         return self.nodes[0]
 
+    def logs(self) -> list[Path]:
+        """Of each node."""
+        return [self.directory / f"{_name(number)}.log" for number in range(1, self.sizes.nodes + 1)]
+
     def _node(self, number: int) -> Command:
-        name = "platform" if number == 1 else f"platform-{number}"
+        name = _name(number)
         return Command(["serve", "-d", str(self.directory / name), "--json"], self.directory / f"{name}.log")
 
     def _bureau(self, port: str, admin_port: str) -> Command:
@@ -174,6 +178,10 @@ class Bench:
         for node in self.nodes:
             node.stop()
         self.bureau.stop()
+
+
+def _name(number: int) -> str:
+    return "platform" if number == 1 else f"platform-{number}"
 
 
 def _port(url: str) -> str:

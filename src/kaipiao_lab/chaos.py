@@ -13,11 +13,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.calls import at_once, calls
 from kaipiao_lab.postgresql import Server, new_server
 
 SERVICES = ["QDFPSC", "CXQDFPSCJG"]
@@ -126,6 +128,10 @@ def storm(
     found = bench.audit()
     _say(f"kills {killer.kills}, issued {found.issued}, held {found.held}")
     _say(f"{shop.takings.repeated} repeated, {shop.takings.refused} refused {shop.takings.refusals}, {left} left open")
+    if nodes > 1:
+        made = calls(bench.logs())
+        _say(f"wire calls by node {dict(Counter(call.node for call in made))}")
+        _say(f"of one service and taxpayer by two nodes at once: {len(at_once(made))}")
     _say(f"lost {found.lost_orders} doubled {found.doubled_orders} wrong {found.wrong_orders}")
     result = {
         "kills": sum(killer.kills.values()),

@@ -1,0 +1,60 @@
+"""Two nodes on one PostgreSQL, as processes: one works for the taxpayer, both serve; killed, the other goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+
+from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.calls import at_once, calls
+from postgresql_server import server_or_skip
+
+LEASE = 2.0  # real seconds
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Bench]:
+    server = server_or_skip()
+
+    async def on_server(statement: str) -> None:
+        connection = await asyncpg.connect(server.url())
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(on_server("CREATE DATABASE shared_by_nodes"))
+    url = server.url("shared_by_nodes")
+    sizes = Sizes(speed=60.0, start="2026-11-03T09:00:00+08:00", nodes=2, database=url, policy={"shard_seconds": LEASE})
+    bench = Bench(tmp_path / "bench", sizes)
+    try:
+        bench.set_up()
+        yield bench
+    finally:
+        bench.close()
+        asyncio.run(on_server("DROP DATABASE shared_by_nodes WITH (FORCE)"))
+
+
+def test_one_node_makes_the_calls_and_the_other_takes_over_when_it_is_killed(nodes: Bench) -> None:
+    shop = nodes.open_shop()
+    shop.sell(60, 60)
+    assert nodes.wait_settled(60) == 0
+    before = calls(nodes.logs())
+    assert {call.node for call in before} == {"platform"}
+    assert {"numbers", "upload", "poll"} <= {call.service for call in before}
+    assert nodes.nodes[1].running()
+
+    nodes.platform.kill()
+    killed = time.time()
+    shop.sell(20, 60)
+    assert nodes.wait_settled(60) == 0
+    after = [call for call in calls(nodes.logs()) if call.began > killed]
+    assert {call.node for call in after} == {"platform-2"}
+    assert {"upload", "poll"} <= {call.service for call in after}
+    assert at_once(calls(nodes.logs())) == []
+    nodes.close()
+    found = nodes.audit()
+    assert (found.acknowledged, found.confirmed, found.lost, found.doubled) == (80, 80, 0, 0)
