@@ -99,6 +99,7 @@ class Issuer:
         self._committer = Committer(ledger, clock, policy)
         self._last_made: datetime | None = None
         self.stopping = False
+        self.callers = 0  # who wait for an answer to `issue` or `accept`
 
     async def open(self) -> None:
         """The clock must not run backwards past what was issued before."""
@@ -130,6 +131,7 @@ class Issuer:
         `KaipiaoError` with nothing stored, and `OrderCancelled` for an order that was accepted and cancelled."""
         content = draft_bytes(draft)
         digest = sm3(content)
+        self.callers += 1
         try:
             return await self._issue(draft, content, digest)
         except (OrderConflict, OrderCancelled):
@@ -139,12 +141,15 @@ class Issuer:
             if known is None or known.number is None:
                 raise
             return await self._replay(known)
+        finally:
+            self.callers -= 1
 
     async def accept(self, draft: Draft) -> InvoiceRecord:
         """Store the order without a number; it is numbered later. A known order gives its record as it stands now, whatever
         it is, by the rules of `issue`."""
         content = draft_bytes(draft)
         digest = sm3(content)
+        self.callers += 1
         try:
             return await self._accept(draft, content, digest)
         except (OrderConflict, OrderCancelled):
@@ -154,6 +159,8 @@ class Issuer:
             if known is None:
                 raise
             return known
+        finally:
+            self.callers -= 1
 
     async def number(self, accepted: InvoiceRecord) -> InvoiceRecord:
         """Give an accepted order its number now. Raises as `issue` does; the order then still waits, unless it was

@@ -2,6 +2,7 @@
 
 Orders of one taxpayer are numbered side by side, so that the ledger commits many at once. What one taxpayer lacks
 (numbers, quota, standing) holds back that taxpayer; what is wrong with one order holds back that order. None is forgotten.
+While many callers wait for an answer numbering takes only a small share of the time: they go first, and it always goes on.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from kaipiao.issuing.shards import Shards
 from kaipiao.ledger.port import InvoiceRecord, Ledger
 
 log = logging.getLogger(__name__)
+LOOK_SECONDS = 0.02  # real seconds between looks whether there is still a crowd
 
 
 class Numberer:
@@ -42,6 +44,7 @@ class Numberer:
         self._policy = policy
         self._slots = asyncio.Semaphore(policy.numbering_at_once)  # first come, first served
         self._batches = Errands("numberer", clock, policy)
+        self._rests_until = 0.0  # of the event loop's clock, while there is a crowd
 
     async def round(self) -> int:
         """One batch for every taxpayer of ours with orders that wait. Returns how many were numbered by the batches that ended;
@@ -61,13 +64,27 @@ class Numberer:
     async def _batch(self, taxpayer: str) -> int:
         """Raises what the taxpayer lacks when none could be numbered: then it is held back, longer each time."""
         async with self._slots:
+            await self._give_way()
+            began = asyncio.get_running_loop().time()
             waiting = await self._ledger.accepted(taxpayer, self._clock.now(), self._policy.numbering_batch)
             outcomes = await asyncio.gather(*map(self._number, waiting), return_exceptions=True)
+            self._rest(began)
         numbered = sum(outcome is None for outcome in outcomes)
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures and not numbered:
             raise failures[0]
         return numbered
+
+    async def _give_way(self) -> None:
+        """Until the rest after the last batches is over, or there is no crowd any more."""
+        loop = asyncio.get_running_loop()
+        while self._issuer.callers >= self._policy.numbering_crowd and loop.time() < self._rests_until:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _rest(self, began: float) -> None:
+        now, share = asyncio.get_running_loop().time(), self._policy.numbering_share
+        if self._issuer.callers >= self._policy.numbering_crowd:
+            self._rests_until = max(now, self._rests_until) + (now - began) * (1 - share) / share
 
     async def _number(self, order: InvoiceRecord) -> None:
         """Raises what is not the order's own fault."""

@@ -292,6 +292,32 @@ def test_the_oldest_are_numbered_first_and_every_taxpayer_has_its_turn() -> None
     asyncio.run(story())
 
 
+def test_numbering_gives_way_to_a_crowd_and_goes_on_when_it_is_gone() -> None:
+    async def run() -> None:
+        policy = Policy(numbering_batch=1, numbering_share=1e-9)  # after a batch it rests as good as for ever
+        p = await point(policy=policy, patience=0.2)
+        for n in range(3):
+            await p.accept(f"A{n}")
+        p.issuer.callers = policy.numbering_crowd
+        assert [await p.numberer.round() for _ in range(2)] == [1, 0]
+        p.issuer.callers -= 1
+        assert [await p.numberer.round() for _ in range(2)] == [1, 1]
+
+    asyncio.run(run())
+
+
+def test_numbering_goes_on_however_long_a_crowd_stays() -> None:
+    async def run() -> None:
+        policy = Policy(numbering_batch=1, numbering_share=0.5)
+        p = await point(policy=policy)
+        for n in range(3):
+            await p.accept(f"A{n}")
+        p.issuer.callers = policy.numbering_crowd
+        assert [await p.numberer.round() for _ in range(3)] == [1, 1, 1]
+
+    asyncio.run(run())
+
+
 def test_a_taxpayer_that_lacks_something_is_held_back_alone_and_longer_each_time() -> None:
     async def story() -> None:
         p = await point(sellers=(SELLER, OTHER))
