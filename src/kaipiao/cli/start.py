@@ -56,7 +56,9 @@ def init(
             raw = sys.stdin.readline() if sandbox == "-" else Path(sandbox).read_text(encoding="utf-8").splitlines()[0]
             bureau = json.loads(raw)
         except (OSError, ValueError, IndexError) as broken:
-            raise Malformed(Text("沙箱信息无法读取", "The sandbox's information cannot be read")) from broken
+            raise Malformed(
+                Text(f"沙箱信息无法读取：{sandbox}", f"The sandbox's information cannot be read: {sandbox}")
+            ) from broken
     done = set_up(directory, bureau, port, database_url_file)
     if json_output:
         terminal.out_json(done)

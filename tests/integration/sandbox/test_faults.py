@@ -238,6 +238,26 @@ def test_a_fault_that_makes_no_sense_is_refused(bureau: Outside, fault: dict[str
     assert hits(bureau) == []
 
 
+def test_two_faults_of_one_name_are_refused_and_those_before_stay(bureau: Outside) -> None:
+    bureau.order({"kind": "http_error", "count": 2})
+    for faults in (
+        [{"kind": "hang", "id": "a"}, {"kind": "lose", "id": "a"}],
+        [{"kind": "hang", "id": "f2"}, {"kind": "lose"}],
+    ):
+        assert bureau.admin("PUT", "/faults", faults)[0] == 422
+    assert bureau.raw_call("CXKYSL", {})[0] == 503
+    assert hits(bureau) == [1]
+
+
+@pytest.mark.parametrize("wish", [{"now": "9999-12-31T23:59:59Z"}, {"now": "0001-01-01T00:00:00Z"}, {"advance": 1e9}])
+def test_a_clock_that_would_leave_all_calendars_is_refused_and_goes_on(bureau: Outside, wish: dict[str, Any]) -> None:
+    assert bureau.admin("PUT", "/clock", {"now": "2190-01-01T00:00:00Z"})[0] == 200
+    status, body = bureau.admin("PUT", "/clock", wish)
+    assert status == 422
+    assert "2000 to 2199" in json.loads(body)["message"]
+    assert json.loads(bureau.admin("GET", "/clock")[1])["now"].startswith("2190-01-01")
+
+
 def test_the_administrator_needs_its_own_credential(bureau: Outside) -> None:
     for credential in ("wrong", bureau.info["sm4_key"]):
         for method, path in (("GET", "/faults"), ("PUT", "/clock"), ("GET", "/books"), ("POST", "/taxpayers")):

@@ -22,6 +22,7 @@ from kaipiao.authority.sandbox.http_wire import Conversation, Head
 from kaipiao.authority.sandbox.settings import VirtualTaxpayer
 from kaipiao.authority.sandbox.store import transaction
 from kaipiao.authority.sandbox.values import to_json
+from kaipiao.errors import InputRefused
 
 _LINES = 500  # of the books in one piece
 
@@ -60,6 +61,9 @@ class Admin:
             answer = await self._at_desk(lambda: way(body))
         except ValidationError as fault:
             await talk.answer(422, _problem("own-ADMIN-03", str(fault)))
+            return
+        except InputRefused as refused:
+            await talk.answer(refused.status, _problem(refused.code, f"{refused.detail.zh} / {refused.detail.en}"))
             return
         await talk.answer(200, to_json(answer).encode())
         for strike in await self._at_desk(self._desk.faults.strike_at_once):

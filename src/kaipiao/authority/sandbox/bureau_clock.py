@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from kaipiao.authority.sandbox import store
 from kaipiao.clock import ClockFunction, FunctionClock
+from kaipiao.errors import FieldsRefused
+from kaipiao.language import Text
+
+YEARS = range(2000, 2200)  # beyond them neither an invoice number nor Python could say the date for long
 
 
 class ClockChange(BaseModel):
@@ -36,16 +40,16 @@ class BureauClock(FunctionClock):
         stored = store.load_clock(db)
         machine = time.time()
         shown = start.timestamp() if start else machine
-        super().__init__(stored or ClockFunction(machine, shown, speed))
+        super().__init__(stored or ClockFunction(machine, _possible(shown), speed))
         self._db = db
         if stored is None:
             store.save_clock(db, self.function)
 
     def change(self, wish: ClockChange) -> None:
-        """Durable when it returns."""
+        """Durable when it returns. Raises `FieldsRefused` for an instant at which no bureau was or will be."""
         machine = time.time()
         shown = (wish.now or self.function.at(machine)).timestamp() + (wish.advance or 0.0)
-        function = ClockFunction(machine, shown, wish.speed or self.function.speed)
+        function = ClockFunction(machine, _possible(shown), wish.speed or self.function.speed)
         store.save_clock(self._db, function)
         self.function = function
 
@@ -58,3 +62,16 @@ class BureauClock(FunctionClock):
             "speed": function.speed,
             "now": self.now().isoformat(),
         }
+
+
+def _possible(shown: float) -> float:
+    """Seconds since the epoch within `YEARS`."""
+    begin, end = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (YEARS.start, YEARS.stop))
+    if not begin <= shown < end:
+        raise FieldsRefused(
+            Text(
+                f"沙箱时钟须在 {YEARS.start} 至 {YEARS.stop - 1} 年之间",
+                f"The sandbox's clock must be within the years {YEARS.start} to {YEARS.stop - 1}",
+            )
+        )
+    return shown

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from kaipiao.authority.sandbox.bureau import CHANGING
 from kaipiao.authority.sandbox.store import transaction
@@ -89,7 +89,15 @@ class Plan:
         return self.strike is not None and self.strike.fault.kind in kinds
 
 
-FAULTS: TypeAdapter[tuple[Fault, ...]] = TypeAdapter(tuple[Fault, ...])
+def named(faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """Faults without an id get one by their place: f1, f2, … Raises ValueError for an id that stands twice."""
+    all_named = tuple(fault.model_copy(update={"id": fault.id or f"f{at}"}) for at, fault in enumerate(faults, 1))
+    if len({fault.id for fault in all_named}) < len(all_named):
+        raise ValueError("an id stands twice")
+    return all_named
+
+
+FAULTS: TypeAdapter[tuple[Fault, ...]] = TypeAdapter(Annotated[tuple[Fault, ...], AfterValidator(named)])
 
 
 class FaultBook:
@@ -101,13 +109,13 @@ class FaultBook:
         self._active = [_Active(Fault.model_validate_json(spec), seen, hits) for spec, seen, hits in rows]
 
     def set(self, faults: Sequence[Fault]) -> None:
-        """Replace them all. Faults without an id get one by their place: f1, f2, …"""
-        named = [fault.model_copy(update={"id": fault.id or f"f{at}"}) for at, fault in enumerate(faults, 1)]
+        """Replace them all; see `named`."""
+        following = named(faults)
         with transaction(self._db):
             self._db.execute("DELETE FROM fault")
-            rows = [(fault.id, at, fault.model_dump_json()) for at, fault in enumerate(named)]
+            rows = [(fault.id, at, fault.model_dump_json()) for at, fault in enumerate(following)]
             self._db.executemany("INSERT INTO fault (id, position, spec) VALUES (?, ?, ?)", rows)
-        self._active = [_Active(fault, 0, 0) for fault in named]
+        self._active = [_Active(fault, 0, 0) for fault in following]
 
     def listed(self) -> list[dict[str, object]]:
         return [{**entry.fault.model_dump(), "seen": entry.seen, "hits": entry.hits} for entry in self._active]
