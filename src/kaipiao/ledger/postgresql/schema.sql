@@ -285,7 +285,7 @@ CREATE INDEX invoice_made ON invoice (taxpayer, made_at);
 
 CREATE INDEX invoice_upload ON invoice (taxpayer, channel, deadline, id) WHERE state = 'issued';
 
-CREATE INDEX invoice_due ON invoice (state, next_at, id) WHERE next_at IS NOT NULL AND state <> 'issued';
+CREATE INDEX invoice_waiting ON invoice (state, taxpayer, next_at, id) WHERE next_at IS NOT NULL AND state <> 'issued';
 
 CREATE INDEX invoice_open ON invoice (state, taxpayer, made_at) WHERE state <> 'confirmed';
 

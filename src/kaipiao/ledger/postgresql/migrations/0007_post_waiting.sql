@@ -1,0 +1,3 @@
+-- `invoice_waiting` is in its place.
+
+DROP INDEX invoice_due;
