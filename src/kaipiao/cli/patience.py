@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from kaipiao.api.presence import KEY, Presence
@@ -93,6 +94,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._presence = Presence()
         self._waiting: asyncio.TimerHandle | None = None  # for a head
         self._ending: asyncio.TimerHandle | None = None  # the caller does not read, or sends what nobody wants
+        self._running: RequestResponseCycle | None = None  # the request in hand; `cycle` is the last that came
         self._whole = True  # the last message begun has come to its end
         self._useful = 0  # heads, pieces of bodies and ends that were parsed
         self._barren = 0  # bytes of the reads since the last of them
@@ -112,10 +114,22 @@ class PatientProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
         self._ahead.weigh(self, 0)
+        self._tell_gone()
         self._presence.leave()
         self.pipeline.clear()
         if self._lost is not None:
             self._lost()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_gone(self) -> None:
+        """Whoever answers stops; what it would still send has nowhere to go."""
+        for cycle in (self._running, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     # What comes in
 
@@ -206,12 +220,10 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self.transport.write(answer(self._fault(_DETAILS.get(self._fault))))
         self._enough = True
-        if self.pipeline or not self.transport.can_write_eof():
+        if not self.transport.can_write_eof():
             self._close()
             return
-        if self._in_hand():
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        self._tell_gone()
         self.transport.write_eof()  # closed at once with something unread, the kernel would take the answer back
         self._end_no_more()
         self._end_later(LINGER_SECONDS, "refused")
@@ -223,6 +235,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._end_later(self._patience.write_s, "unread")
         elif not self._in_hand():
+            self._running = None
             self._ahead.weigh(self, 0)
             if self._whole:
                 self._release()
@@ -286,6 +299,7 @@ class PatientProtocol(HttpToolsProtocol):
     def _abort(self, why: str) -> None:
         self._tell(why)
         self._enough = True
+        self._tell_gone()
         self.transport.abort()
 
     def _tell(self, why: str) -> None:
