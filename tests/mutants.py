@@ -23,7 +23,10 @@ ADMISSION = "tests/unit/issuing/test_admission.py::"
 ACCEPTED = "tests/unit/issuing/test_accepted_orders.py::"
 IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
+SHARDS = "tests/unit/issuing/test_shards.py::"
+PATIENCE = "tests/unit/issuing/test_patience.py::"
 CONTRACT = "tests/contract/ledger/"
+SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
 LOOKING = "tests/integration/test_looking_without_writing.py::"
 WAYS = "tests/integration/ledger_postgresql/test_ways_to_the_server.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
@@ -402,6 +405,86 @@ MUTANTS = [
         "            self._held.clear()\n            return False\n        if not start.startswith",
         "            return False\n        if not start.startswith",
         ("tests/unit/api/test_batch.py::test_blanks_before_a_batch_are_not_held_and_count_against_its_limit",),
+    ),
+    Mutant(
+        "a lease that is over still counts",
+        "issuing/shards.py",
+        "        return taxpayer in self._mine and self._now() < self._until\n",
+        "        return taxpayer in self._mine\n",
+        (SHARDS + "test_a_node_whose_lease_ran_out_makes_no_call_until_it_has_renewed_it",),
+    ),
+    Mutant(
+        "a taxpayer is let go while a call of it is under way",
+        "issuing/shards.py",
+        "sorted(self._mine.difference(busy))",
+        "sorted(self._mine)",
+        (SHARDS + "test_taxpayers_with_a_call_under_way_are_not_let_go",),
+    ),
+    Mutant(
+        "every node works for everybody",
+        "issuing/shards.py",
+        "        return taxpayer in self._mine and self._now() < self._until\n",
+        "        return True\n",
+        (SHARDS + "test_each_taxpayers_calls_come_from_one_node_and_no_submission_is_polled_twice_at_once",),
+    ),
+    Mutant(
+        "a claim is sent though the lease ended meanwhile",
+        "issuing/uploader.py",
+        "        if not self._shards.holds(upload.taxpayer):  # the claim",
+        "        if False:  # the claim",
+        (SHARDS + "test_a_claim_that_outlasts_the_lease_is_given_back_unsent",),
+    ),
+    Mutant(
+        "a node is taken for gone when its lease is over",
+        "ledger/memory/shards.py",
+        "if until + seconds > now)",
+        "if until > now)",
+        (SHARD_BOOKS + "test_a_node_that_died_is_relieved_when_its_lease_is_over_and_not_before",),
+    ),
+    Mutant(
+        "shards are taken before the lease is over",
+        "ledger/postgresql/shard_statements.py",
+        "lease_until > {_NOW} AS live",
+        "lease_until > {_NOW} + 5 AS live",
+        (SHARD_BOOKS + "test_a_node_that_died_is_relieved_when_its_lease_is_over_and_not_before",),
+    ),
+    Mutant(
+        "who holds the odd one lets it go every time",
+        "ledger/shards.py",
+        "max(0, mine - most, min(mine - least, owed))",
+        "max(0, mine - least)",
+        (SHARD_BOOKS + "test_shards_are_shared_out_evenly_and_then_stay_where_they_are",),
+    ),
+    Mutant(
+        "the oldest of all are due first, whosever they are",
+        "ledger/sqlite/due.py",
+        "for place in sorted(places)[:limit]]",
+        "for place in sorted(places, key=lambda place: place[1:])[:limit]]",
+        (SHARD_BOOKS + "test_one_taxpayer_with_much_that_is_due_does_not_crowd_out_the_others",),
+    ),
+    Mutant(
+        "an event for every ask that fails",
+        "issuing/decisions.py",
+        "    if failures > 1 and record.problem_code == answer.code:\n",
+        "    if False:\n",
+        (PATIENCE + "test_asks_that_fail_are_repeated_less_and_less_often_and_told_once_for_each_cause",),
+    ),
+    Mutant(
+        "what was never sent is told of the invoice",
+        "issuing/asker.py",
+        "        return None if answer.outcome is Outcome.NOT_SENT else (record, answer, digest)\n",
+        "        return record, answer, digest\n",
+        (PATIENCE + "test_while_the_bureau_cannot_be_reached_nothing_is_written_about_polls_and_asks",),
+    ),
+    Mutant(
+        "a bureau that is back is found out by the longest pause",
+        "issuing/reach.py",
+        "        self._interval = timedelta(seconds=policy.probe_seconds)\n",
+        "        self._interval = timedelta(seconds=policy.backoff_most)\n",
+        (
+            UPLOAD
+            + "test_while_the_bureau_cannot_be_reached_one_call_in_a_short_interval_tries_it_and_its_answer_releases_all",
+        ),
     ),
 ]
 
