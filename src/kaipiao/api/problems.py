@@ -55,6 +55,12 @@ def response(error: KaipiaoError, request: Request) -> JSONResponse:
     return JSONResponse(problem(error, language, request_id), error.status, headers, MEDIA_TYPE)
 
 
+def defect(error: Exception, request: Request) -> JSONResponse:
+    """Logged with its trace, and tells nothing."""
+    log.error("defect", exc_info=error, extra={"request_id": request.scope.get("kaipiao.request_id")})
+    return response(Internal(), request)
+
+
 def _rate_headers(error: KaipiaoError) -> dict[str, str]:
     """Retry-After, and the fields of draft-ietf-httpapi-ratelimit-headers where a rate was passed."""
     seconds, rate = error.facts.get("retry_after", 1), error.facts.get("requests_per_second")

@@ -1,6 +1,6 @@
 """The short way to `POST /v1/invoices`, as pure ASGI: the same check of the caller, the same endpoint, the same problems.
 
-The framework's own way (routing, dependencies, exit stacks, two layers of error handling) costs more than everything that
+The framework's own way (routing, dependencies, exit stacks, its layers of error handling) costs more than everything that
 is done for the sale itself (`benchmarks/run.py`). The route stays declared where it was: OpenAPI describes it, metrics
 name it, and a request with a query goes to it the long way, where it is refused.
 
@@ -39,6 +39,8 @@ class SalesDoor:
             response = await _issued(request)
         except KaipiaoError as error:
             response = problems.response(error, request)
+        except Exception as error:  # a defect of ours, told as on every other route
+            response = problems.defect(error, request)
         await response(scope, receive, send)
 
     def _is_a_sale(self, scope: Scope) -> bool:

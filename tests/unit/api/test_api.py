@@ -191,6 +191,22 @@ def test_a_defect_says_nothing_of_itself() -> None:
     told(story)
 
 
+def test_a_defect_in_a_sale_says_nothing_of_itself_and_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        async def broken(*_: object, **__: object) -> None:
+            raise RuntimeError("secret detail")
+
+        p.issuer.issue = broken  # type: ignore[assignment, method-assign]
+        answer = await post(app, sale())
+        assert answer.status == 500
+        assert b"secret" not in answer.body
+        assert answer.json()["code"] == "KP-INTERNAL-01"
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+    told(story)
+    assert [record.message for record in caplog.records if record.exc_info] == ["defect"]
+
+
 def test_a_ledger_that_cannot_write_is_503_with_retry_after() -> None:
     async def story(app: FastAPI, p: Point) -> None:
         async def full(*_: object) -> None:
