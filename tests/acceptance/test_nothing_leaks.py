@@ -8,10 +8,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from kaipiao_lab.bench import Bench, Sizes
 from kaipiao_lab.sales import Sales
 
 SECRETS = ("绝密购买方有限公司", "绝密商品名", "绝密备注", "13800138000")
+TYPED = ("password-in-the-wrong-field", "绝密口令 four words", "918273")
 
 
 def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path: Path) -> None:
@@ -32,6 +35,7 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
             problems += _post(bench, change)
         bench.wait_settled(60)
         problems += _post(bench, {}, token="eyJ.broken.token")
+        problems += [refused for _ in range(4) for refused in _sign_in(bench)]
         sm4 = bench.bureau.info["sm4_key"]
         credential = bench.bureau.info["admin"]["credential"]
         token = bench.token
@@ -40,7 +44,7 @@ def test_a_full_run_leaves_no_content_key_or_token_in_logs_and_problems(tmp_path
         bench.close()
     assert len(problems) >= 5
     logs = [p.read_text(encoding="utf-8") for p in tmp_path.glob("*.log")]
-    private = [*SECRETS, sm4, credential, token, token.split(".")[2], *_key_material(tmp_path)]
+    private = [*SECRETS, *TYPED, sm4, credential, token, token.split(".")[2], *_key_material(tmp_path)]
     assert any('"kaipiao.request"' in log for log in logs)
     for text in [*logs, *problems, *pages]:
         for secret in private:
@@ -74,6 +78,15 @@ def _post(bench: Bench, change: dict[str, object], token: str | None = None) -> 
             return []
     except urllib.error.HTTPError as refused:
         return [refused.read().decode()]
+
+
+def _sign_in(bench: Bench) -> list[str]:
+    """The problem of a log-in that fails, in the end because it is locked."""
+    body = json.dumps(dict(zip(("account", "password", "totp"), TYPED, strict=True))).encode()
+    request = urllib.request.Request(f"{bench.url()}/v1/sessions", body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    return [refused.value.read().decode()]
 
 
 def _key_material(directory: Path) -> list[str]:
