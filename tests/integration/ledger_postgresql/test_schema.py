@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -178,6 +178,25 @@ def test_every_month_has_its_partitions_and_everything_is_found_across_them(with
         assert [e.at for e in events] == months
         await books.other.append_events([EventDraft("note", NOW + timedelta(days=400))])
         assert (await books.ledger.events())[-1].kind == "note"
+
+    with_books(test)
+
+
+def test_the_next_month_is_there_before_it_begins_in_shanghai(with_books: WithBooks) -> None:
+    """The platform's clock says which month it is, months after it was started."""
+    last_minute, first_instant = datetime(2031, 5, 31, 15, 59, tzinfo=UTC), datetime(2031, 5, 31, 16, 0, tzinfo=UTC)
+
+    async def test(books: Books) -> None:
+        block = await books.block()
+        connection = await asyncpg.connect(database_url())
+        await books.admit(books.order(block, 0, made_at=last_minute, month="2031-05"))
+        async with asyncio.timeout(10):
+            while await connection.fetchval("SELECT to_regclass('event_2031_06')") is None:
+                await asyncio.sleep(0.02)
+        await books.admit(books.order(block, 1, made_at=first_instant, month="2031-06"))
+        held = "SELECT tableoid::regclass::text FROM event WHERE taxpayer = $1 ORDER BY at"
+        assert [row[0] for row in await connection.fetch(held, TAXPAYER)] == ["event_2031_05", "event_2031_06"]
+        await connection.close()
 
     with_books(test)
 

@@ -24,6 +24,7 @@ from kaipiao.ledger.postgresql.moves import add_up
 from kaipiao.ledger.postgresql.partitions import Months
 from kaipiao.ledger.postgresql.patience import ConnectPatience
 from kaipiao.ledger.postgresql.pool import Pool
+from kaipiao.ledger.postgresql.session import Session
 from kaipiao.ledger.postgresql.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Handle:
         self._patience = ConnectPatience(connect_timeout_s, timeout_factor)
         self._pool: Pool | None = None
         self._lanes: Lanes | None = None
+        self._months = Months()
+        self._making: asyncio.Task[None] | None = None  # partitions ahead of time
         self._side: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -75,9 +78,9 @@ class Handle:
         try:
             pool.limits, self.warnings = fitted(self._wanted, first.room, LANES)
             self.warnings = [*first.warnings, *self.warnings]
-            months = Months()
+            self._months = Months()
             applied = await migrate(first)
-            await months.ensure_ahead(first)
+            await self._months.ensure_ahead(first)
             await add_up(first)
             if applied:
                 await statistics.gather(first)
@@ -92,7 +95,7 @@ class Handle:
         await pool.fill(first)
         self._pool, self._statistics = pool, statistics.Statistics()
         writers = [self.writer, *(f"{self.writer}/{place}" for place in range(2, LANES + 1))]
-        self._lanes = Lanes([Lane(writer, pool, months, self._silence) for writer in writers], self._admit_group)
+        self._lanes = Lanes([Lane(writer, pool, self._months, self._silence) for writer in writers], self._admit_group)
 
     async def close(self) -> None:
         """Everything that was asked for before is committed; then the connections are closed."""
@@ -149,19 +152,29 @@ class Handle:
             self._on_commit(len(group), time.perf_counter() - began)
         admitted = sum(result.outcome is AdmitOutcome.ADMITTED for result in results)
         if self._statistics.due_after(admitted):
-            task = asyncio.get_running_loop().create_task(self._gather_statistics())
-            self._side.add(task)
-            task.add_done_callback(self._side.discard)
+            self._beside("ANALYZE", statistics.gather)
+        months = self._months
+        ahead = months.ahead({item.month for waiting in group for item in waiting.items}) if admitted else set()
+        if ahead and (self._making is None or self._making.done()):
+            self._making = self._beside("partitions of the next month", lambda session: months.ensure(session, ahead))
 
-    async def _gather_statistics(self) -> None:
-        """Beside the work; when it cannot be done, the server's own autovacuum will do it later."""
-        if self._pool is None:
-            return
-        try:
-            async with self._pool.session(statistics.PATIENCE) as session:
-                await statistics.gather(session)
-        except (*DATABASE_ERRORS, KaipiaoError) as error:
-            log.warning("ANALYZE failed: %s", type(error).__name__)
+    def _beside(self, what: str, work: Callable[[Session], Awaitable[None]]) -> asyncio.Task[None]:
+        """Beside the issuing. When it cannot be done now it is done later: statistics by the server's own autovacuum,
+        partitions with the next group, or at the latest by the first that needs them."""
+
+        async def run() -> None:
+            if self._pool is None:
+                return
+            try:
+                async with self._pool.session(statistics.PATIENCE) as session:
+                    await work(session)
+            except (*DATABASE_ERRORS, KaipiaoError) as error:
+                log.warning("%s failed: %s", what, type(error).__name__)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._side.add(task)
+        task.add_done_callback(self._side.discard)
+        return task
 
     def _lease_now(self) -> float | None:
         """Seconds of a simulation's clock; None: the database's own."""

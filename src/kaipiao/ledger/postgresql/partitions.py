@@ -16,7 +16,7 @@ _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _BY_MONTH = ("document", "quota_entry")  # by their column `month`
 _BY_INSTANT = "event"  # by its column `at`
 _LOCK = "SELECT id FROM migration_lock WHERE id = 1 FOR UPDATE"
-_LAST = "9999-12"
+_NEXT_TO_LAST, _LAST = "9999-11", "9999-12"
 
 
 class MonthsMissing(Exception):
@@ -37,6 +37,10 @@ class Months:
     def missing(self, months: Iterable[str], instants: Iterable[int] = ()) -> set[str]:
         """Those of these months, and of the months of these instants (microseconds), that are not known yet."""
         return {*months, *(month_of(instant_of(at)) for at in set(instants))} - self._known
+
+    def ahead(self, months: Iterable[str]) -> set[str]:
+        """The months after these that are not known yet."""
+        return {_next(month) for month in months if month < _NEXT_TO_LAST} - self._known
 
     async def ensure(self, session: Session, months: Iterable[str]) -> None:
         """Make what is missing. Outside of a transaction."""
