@@ -12,6 +12,7 @@ from kaipiao.api.addresses import refuse_unknown_parameters
 from kaipiao.api.people import people_of
 from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, NotFound, PermissionMissing
+from kaipiao.issuing.trail import actor
 from kaipiao.language import Text
 
 # The dependencies made by `caller_with`, and what each asks for.
@@ -37,6 +38,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
             await services_of(request).refusals.hold(request.client.host if request.client else "")
             raise
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
+        actor.set(found.subject)  # for the events of this request; each has a context of its own
         services_of(request).rates.admit(found.subject)
         require(found, permission)
         refuse_unknown_parameters(request)

@@ -54,7 +54,7 @@ def numbering(admission: Admission, sealed: SealedDocument, accepted: InvoiceRec
 
 def cancellation(record: InvoiceRecord, now: datetime) -> Advance:
     """Holds only while the order is as it was seen: of a numbering and a cancellation, one wins."""
-    event = trail.changed(record, "cancelled", now)
+    event = trail.changed(record, "cancelled", now, **trail.by())
     return Advance(record.taxpayer, record.id, record.version, State.CANCELLED, {"next_at": None}, event)
 
 
