@@ -78,11 +78,6 @@ def seal_file(data: bytes, seal: Seal, key: Sm2PublicKey) -> SealFile:
     return SealFile(seal, sm3(data), key.point)
 
 
-def write_seal_file(path: Path, file: SealFile) -> None:
-    """Raises `OSError` as `Path.write_bytes` does."""
-    path.write_bytes(file.to_bytes())
-
-
 def read_seal_file(path: Path) -> SealFile:
     """Raises `SealFileMalformed`; `OSError` when it cannot be opened. Reads no more than `SIZE_LIMIT` + 1 bytes."""
     with path.open("rb") as file:

@@ -8,7 +8,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 
-SIZE = 32  # bytes
 # For more at a time hashlib lets go of the interpreter; to get it back among busy threads takes longer than the digest of
 # a document.
 _AT_A_TIME = 2047  # bytes

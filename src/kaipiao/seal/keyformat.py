@@ -7,7 +7,6 @@ Read strictly and rebuilt from the numbers in it: foreign bytes never reach nati
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, TypeVar
 
 from cryptography import x509
@@ -20,7 +19,6 @@ from kaipiao.seal import curve
 
 EC_PUBLIC_KEY = x509.ObjectIdentifier("1.2.840.10045.2.1")
 SM2_CURVE = x509.ObjectIdentifier("1.2.156.10197.1.301")
-PRIVATE_LABEL = "PRIVATE KEY"
 
 T = TypeVar("T")
 
@@ -154,19 +152,6 @@ def pem(label: str, der: bytes) -> bytes:
     text = base64.b64encode(der).decode("ascii")
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")
-
-
-def der_of_pem(label: str, text: bytes) -> bytes:
-    """The DER inside the one block of this label. Raises `KeyMalformed`."""
-    begin, end = f"-----BEGIN {label}-----".encode("ascii"), f"-----END {label}-----".encode("ascii")
-    _, found, rest = text.partition(begin)
-    body, closed, _ = rest.partition(end)
-    if not found or not closed:
-        raise KeyMalformed(Text("不是 {label} 的 PEM。", "It is not PEM of a {label}.").format(label=label))
-    try:
-        return base64.b64decode(b"".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise KeyMalformed(Text("PEM 内的 base64 有误。", "The base64 inside the PEM is broken.")) from None
 
 
 def _checked_scalar(key: EcPrivateKey) -> bytes:

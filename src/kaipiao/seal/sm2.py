@@ -88,17 +88,9 @@ class Sm2PrivateKey:
         engine = engine or sm2_engine()
         return cls(engine, engine.load_private(*keyformat.read_pkcs8(der)))
 
-    @classmethod
-    def from_pkcs8_pem(cls, pem: bytes, engine: Sm2Engine | None = None) -> Sm2PrivateKey:
-        """As `from_pkcs8_der`, from one PEM block `PRIVATE KEY`."""
-        return cls.from_pkcs8_der(keyformat.der_of_pem(keyformat.PRIVATE_LABEL, pem), engine)
-
     def to_pkcs8_der(self) -> bytes:
         """Unencrypted: for the key store's envelope only."""
         return keyformat.pkcs8(self._engine.scalar(self._handle), self.public_key.point)
-
-    def to_pkcs8_pem(self) -> bytes:
-        return keyformat.pem(keyformat.PRIVATE_LABEL, self.to_pkcs8_der())
 
     def sign(self, data: bytes, user_id: bytes = USER_ID) -> bytes:
         """DER(r, s) over SM3(Z ‖ data). Raises `SealFault`."""

@@ -30,7 +30,7 @@ from kaipiao.errors import (
     WrongKek,
 )
 from kaipiao.operations.scrape import Scrape
-from kaipiao.seal import durable
+from kaipiao.seal import durable, keyformat
 from kaipiao.seal.importing import rotation
 from kaipiao.seal.importing.exclusive import exclusive
 from kaipiao.seal.kek import load_or_create_kek
@@ -154,7 +154,7 @@ def test_an_import_cut_off_before_the_certificate_is_finished_by_the_next(
 def test_a_certificate_may_come_after_its_key(home: Path, openssl: OpenSsl, tmp_path: Path) -> None:
     made = keys(home, "create", "--purpose", "seal")[0]["id"]
     private = Sm2PrivateKey.from_pkcs8_der(store(home)._secret(made, "SM2"))
-    (openssl.folder / "late.key").write_bytes(private.to_pkcs8_pem())
+    (openssl.folder / "late.key").write_bytes(keyformat.pem("PRIVATE KEY", private.to_pkcs8_der()))
     openssl.issue("late", "Late", "ca")
     (done,) = keys(home, "import", openssl.folder / "late.crt", openssl.folder / "ca.crt")
     assert (done["id"], done["certificates"]) == (made, 2)

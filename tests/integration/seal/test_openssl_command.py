@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kaipiao.seal import sm4
+from kaipiao.seal import keyformat, sm4
 from kaipiao.seal.certificates import sm2_certificate, sm2_issued_by, sm2_self_signed
 from kaipiao.seal.digest import sm3
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2PublicKey
@@ -73,14 +73,14 @@ def test_we_verify_openssls_signature_with_openssls_key_files(tmp_path: Path) ->
     public = Sm2PublicKey.from_spki_der(openssl("pkey", "-in", private, "-pubout", "-outform", "DER"))
     assert public.verify(DATA, signature)
     assert not public.verify(DATA + b".", signature)
-    ours = Sm2PrivateKey.from_pkcs8_pem(private.read_bytes())
+    ours = Sm2PrivateKey.from_pkcs8_der(openssl("pkcs8", "-topk8", "-nocrypt", "-in", private, "-outform", "DER"))
     assert ours.public_key == public
 
 
 def test_openssl_signs_with_our_private_key_and_we_verify(tmp_path: Path) -> None:
     key = Sm2PrivateKey.generate()
     private = tmp_path / "private.pem"
-    private.write_bytes(key.to_pkcs8_pem())
+    private.write_bytes(keyformat.pem("PRIVATE KEY", key.to_pkcs8_der()))
     (tmp_path / "data").write_bytes(DATA)
     signature = openssl("pkeyutl", "-sign", "-inkey", private, "-in", tmp_path / "data", *SM2_OPTIONS)
     assert key.public_key.verify(DATA, signature)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaipiao.errors import SealFileMalformed
-from kaipiao.seal.detached import SealFile, read_seal_file, seal_file, write_seal_file
+from kaipiao.seal.detached import SealFile, read_seal_file, seal_file
 from kaipiao.seal.digest import sm3
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2Sealer
 
@@ -22,7 +22,7 @@ FIELDS = json.loads(FILE.to_bytes())
 
 
 def test_it_comes_back_from_disk_and_holds(tmp_path: Path) -> None:
-    write_seal_file(tmp_path / "invoice.seal", FILE)
+    (tmp_path / "invoice.seal").write_bytes(FILE.to_bytes())
     again = read_seal_file(tmp_path / "invoice.seal")
     assert again == FILE
     assert again.holds(DATA, SEALER.public_key)

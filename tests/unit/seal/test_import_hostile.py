@@ -30,7 +30,7 @@ LOCKED = P256.private_bytes(
     serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(PASSWORD)
 )
 REFUSALS = (MaterialUnreadable, PasswordNeeded, PasswordWrong, TooLarge)
-SAMPLES = [KEY.to_pkcs8_der(), KEY.to_pkcs8_pem(), AUTHORITY, P12, LOCKED]
+SAMPLES = [KEY.to_pkcs8_der(), keyformat.pem("PRIVATE KEY", KEY.to_pkcs8_der()), AUTHORITY, P12, LOCKED]
 
 
 def read_or_refused(data: bytes, password: bytes | None = PASSWORD) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -11,7 +12,6 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from kaipiao.errors import KeyMalformed
-from kaipiao.seal import keyformat
 from kaipiao.seal.certificates import expires_at, new_authority, sm2_certificate, sm2_issued_by, sm2_self_signed
 from kaipiao.seal.sm2 import Sm2PrivateKey, Sm2PublicKey
 
@@ -50,7 +50,7 @@ def test_it_holds_within_its_time_only() -> None:
 
 
 def test_any_changed_byte_breaks_it_in_words() -> None:
-    der = keyformat.der_of_pem("CERTIFICATE", SIGNER)
+    der = ssl.PEM_cert_to_DER_cert(SIGNER.decode())
     for at, flip in product(range(len(der)), (0x01, 0x20)):
         changed = der[:at] + bytes([der[at] ^ flip]) + der[at + 1 :]
         assert not sm2_issued_by(changed, AUTHORITY), at
@@ -60,11 +60,11 @@ def test_any_changed_byte_breaks_it_in_words() -> None:
 
 
 def test_a_signature_with_bits_declared_unused_does_not_hold() -> None:
-    der = keyformat.der_of_pem("CERTIFICATE", SIGNER)
+    der = ssl.PEM_cert_to_DER_cert(SIGNER.decode())
     signature = x509.load_der_x509_certificate(der).signature
     while signature[-1] & 1:
         fresh = sm2_certificate(AUTHORITY, AUTHORITY_KEY, "另一枚", SIGNER_KEY.public_key)
-        der = keyformat.der_of_pem("CERTIFICATE", fresh)
+        der = ssl.PEM_cert_to_DER_cert(fresh.decode())
         signature = x509.load_der_x509_certificate(der).signature
     at = len(der) - len(signature) - 1
     assert sm2_issued_by(der, AUTHORITY)

@@ -69,13 +69,13 @@ class Door:
             if len(self._connections) >= _MOST_CONNECTIONS:
                 connection.close()
                 continue
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             task = asyncio.create_task(self._attend(connection))
             self._connections[task] = connection
             task.add_done_callback(self._connections.pop)
 
     async def _attend(self, connection: socket.socket) -> None:
         try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # fails where the client has gone already
             await self._before_handshake()
             async with asyncio.timeout(limits().handshake_seconds):
                 stream = await self._listener.secure(connection)
