@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
@@ -35,7 +37,7 @@ class Due(Handle):
             for taxpayer in _waiting(connection, state):
                 if taxpayers is None or taxpayer in taxpayers:
                     places += _places(connection, state, taxpayer, at, most)
-            return [_record(connection, *place[2:]) for place in sorted(places)[:limit]]
+            return _records(connection, [place[2:] for place in sorted(places)[:limit]])
 
         return await self._read(read)
 
@@ -52,9 +54,18 @@ def _waiting(connection: sqlite3.Connection, state: State) -> Iterator[str]:
 def _places(connection: sqlite3.Connection, state: State, taxpayer: str, at: int, most: int) -> Iterator[_Place]:
     parameters: tuple[object, ...] = (taxpayer, at, most) if state is State.ISSUED else (taxpayer, str(state), at, most)
     statement = sql.DUE_ISSUED_OF if state is State.ISSUED else sql.DUE_OF
-    for place, (next_at, identity) in enumerate(connection.execute(statement, parameters)):
+    (found,) = connection.execute(statement, parameters).fetchone()  # one array: each row would be a step of its own
+    for place, (next_at, identity) in enumerate(json.loads(found)):
         yield place, next_at, taxpayer, identity
 
 
-def _record(connection: sqlite3.Connection, taxpayer: str, invoice: int) -> InvoiceRecord:
-    return record_of(connection.execute(sql.INVOICE, (taxpayer, invoice)).fetchone())
+def _records(connection: sqlite3.Connection, wanted: list[tuple[str, int]]) -> list[InvoiceRecord]:
+    """In the order in which they are wanted."""
+    ids: defaultdict[str, list[int]] = defaultdict(list)
+    for taxpayer, identity in wanted:
+        ids[taxpayer].append(identity)
+    found: dict[int, InvoiceRecord] = {}
+    for taxpayer, theirs in ids.items():
+        rows = connection.execute(sql.INVOICES, (taxpayer, json.dumps(theirs))).fetchall()
+        found |= {record.id: record for record in map(record_of, rows)}
+    return [found[identity] for _, identity in wanted]
