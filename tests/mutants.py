@@ -29,6 +29,10 @@ CONTRACT = "tests/contract/ledger/"
 SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
 LOOKING = "tests/integration/test_looking_without_writing.py::"
 WAYS = "tests/integration/ledger_postgresql/test_ways_to_the_server.py::"
+SIGNING_IN = "tests/unit/access/test_signing_in.py::"
+CODES = "tests/unit/access/test_codes_at_work.py::"
+MANAGING = "tests/unit/access/test_managing_accounts.py::"
+PEOPLE_BOOKS = "tests/contract/ledger/test_contract_accounts.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
 
 
@@ -484,6 +488,78 @@ MUTANTS = [
         (
             UPLOAD
             + "test_while_the_bureau_cannot_be_reached_one_call_in_a_short_interval_tries_it_and_its_answer_releases_all",
+        ),
+    ),
+    Mutant(
+        "guesses that come at once are all judged",
+        "ledger/login_counts.py",
+        "    return LoginWait(BUSY_SECONDS, locked=False) if len(others) >= limit.failures else None\n",
+        "    return None\n",
+        (SIGNING_IN + "test_fifty_guesses_at_once_over_two_nodes_are_judged_three_times",),
+    ),
+    Mutant(
+        "who mistypes locks the office",
+        "access/log_in.py",
+        "        tries = [by_name, LoginTry(key_of_source(source), names.digest(name)[:16])]\n",
+        "        tries = [by_name, LoginTry(key_of_source(source), secrets.token_hex(8))]\n",
+        (SIGNING_IN + "test_who_mistypes_locks_himself_and_not_the_office",),
+    ),
+    Mutant(
+        "a name that nobody has is answered without work",
+        "access/log_in.py",
+        "        good = await self._passwords.matches(account.password if account else None, secret)\n",
+        "        good = account is not None and await self._passwords.matches(account.password, secret)\n",
+        (SIGNING_IN + "test_every_refusal_says_the_same_after_the_same_work",),
+    ),
+    Mutant(
+        "a one-time code is good until its time is over",
+        "access/codes.py",
+        "    return next((step for step in good if step > after), None)\n",
+        "    return next((step for step in good), None)\n",
+        (CODES + "test_a_code_is_good_once_and_none_before_it",),
+    ),
+    Mutant(
+        "two nodes take the same one-time code",
+        "access/log_in.py",
+        "        return used if await self._books.save_account(used, []) else None\n",
+        "        await self._books.save_account(used, [])\n        return used\n",
+        (CODES + "test_of_two_log_ins_with_one_code_at_once_on_two_nodes_one_gets_in",),
+    ),
+    Mutant(
+        "another role leaves the sessions of before",
+        "access/accounts.py",
+        "lambda one: replace(one, role=role, epoch=one.epoch + 1)",
+        "lambda one: replace(one, role=role)",
+        (SIGNING_IN + "test_a_session_ends_with_what_ends_it_on_another_node_too",),
+    ),
+    Mutant(
+        "an admin of a tenant manages every tenant",
+        "access/accounts.py",
+        "        if caller.tenant is None or tenant != caller.tenant:\n",
+        "        if caller.tenant is None:\n",
+        (MANAGING + "test_another_tenants_accounts_are_not_there_whatever_is_done",),
+    ),
+    Mutant(
+        "a role is granted that the granter does not have",
+        "access/accounts.py",
+        "    if not ROLES[role] <= caller.permissions:\n",
+        "    if role not in ROLES:\n",
+        (MANAGING + "test_nobody_makes_an_account_that_reaches_further_than_he_does",),
+    ),
+    Mutant(
+        "of two changes of an account the later one wins",
+        "ledger/sqlite/accounts.py",
+        "            if version != account.version - 1:\n",
+        "            if version >= account.version + 1:\n",
+        (PEOPLE_BOOKS + "test_of_two_changes_at_once_exactly_one_holds",),
+    ),
+    Mutant(
+        "a tenant's auditor hears what happens to others on the stream",
+        "api/stream.py",
+        "platform=taxpayer is None and caller.may_act_for(ANY)",
+        "platform=taxpayer is None",
+        (
+            "tests/unit/api/test_people.py::test_an_auditor_of_a_tenant_sees_what_happened_to_its_accounts_and_taxpayers_and_no_more",
         ),
     ),
 ]
