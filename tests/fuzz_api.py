@@ -12,6 +12,8 @@ accepted. What is not asked, and why:
   data that names nothing here.
 - Bad data and the batch: a batch answers 200 with a problem for each bad item; NDJSON is any text at all to a schema.
 - Good data and the batch: an empty text is a batch without items, a text that is no JSON is described by a string too.
+- Good data refused by the routes about people: a password may be too common, a name taken, a log-in wrong or locked; and
+  what only a person may do (`account:own`) is 403 to the token of a program.
 - The stream of events at all: it is open for as long as its listener wants, and the fuzzer waits for an end
   (tests/unit/api/test_stream_and_rates.py reads it).
 """
@@ -68,8 +70,21 @@ positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
 include-name = "POST /v1/invoices:cancel"
 [operations.checks]
 positive_data_acceptance.expected-statuses = ["2xx", 404, 409]
+[[operations]]
+include-name = "POST /v1/sessions"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 401, 422, 429]
+[[operations]]
+include-name-regex = "^[A-Z]+ /v1/(account|account/.*|sessions/current)$"
+[operations.checks]
+positive_data_acceptance.expected-statuses = [403]
+[[operations]]
+include-name-regex = "^POST /v1/accounts.*$"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
 """
 SALES = 5
+ACCOUNTS = 3
 
 
 def main() -> int:
@@ -133,7 +148,10 @@ def narrowed(bench: Bench) -> dict[str, Any]:
     numbers = [issue(bench, document, f"fuzz-{place}") for place in range(SALES)]
     orders = [f"fuzz-{place}" for place in range(SALES)]
     document["components"]["schemas"]["InvoiceRequest"]["properties"]["seller"]["enum"] = [bench.seller]
-    known = {"number": numbers, "taxpayer": [bench.seller], "order": orders}
+    names = [f"fuzz-{place}" for place in range(ACCOUNTS)]
+    for name in names:
+        send(bench, "/v1/accounts", {"account": name, "role": "issuer"})
+    known = {"number": numbers, "taxpayer": [bench.seller], "order": orders, "account": names}
     for operations in document["paths"].values():
         for method, operation in operations.items():
             for parameter in operation.get("parameters", []):
@@ -160,13 +178,18 @@ def issue(bench: Bench, document: dict[str, Any], order: str) -> str:
     """Issue the sale of the description's own example; its number."""
     example = document["paths"]["/v1/invoices"]["post"]["requestBody"]["content"]["application/json"]["example"]
     body = {**copy.deepcopy(example), "seller": bench.seller, "order": order}
+    return str(send(bench, "/v1/invoices", body)["number"])
+
+
+def send(bench: Bench, path: str, body: object) -> dict[str, Any]:
     request = urllib.request.Request(
-        f"{bench.url()}/v1/invoices",
+        f"{bench.url()}{path}",
         json.dumps(body).encode(),
         {"Authorization": f"Bearer {bench.token}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as answer:
-        return str(json.load(answer)["number"])
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def defects_in(bench: Bench) -> list[str]:
