@@ -10,7 +10,7 @@ import pytest
 LEDGERS = ("memory", "postgresql", "sqlite")
 TELLS = {"told", "told_of_two"}  # of tests/unit/api/api_stand.py and of those who stand on it
 # What these promise is decided before any ledger is asked.
-ON_MEMORY_ONLY = {"test_permissions", "test_openapi", "test_description", "test_sales_door"}
+ON_MEMORY_ONLY = {"test_permissions", "test_openapi", "test_description", "test_sales_door", "test_deprecations"}
 
 
 @dataclass

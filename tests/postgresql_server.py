@@ -115,6 +115,7 @@ TABLES = [
     "session_end",
     "access_state",
     "login_count",
+    "request",
     "taxpayer",
     "number_segment",
     "number_block",

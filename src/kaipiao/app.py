@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -276,6 +277,7 @@ class Platform:
             audit=self.audit,
             public_key=self._public,
             rates=Rates(self.settings.server.requests_per_second),
+            keep_answers=timedelta(hours=self.settings.server.idempotency_hours),
             admission=Admission(_bounds(self.settings.server)),
             body_pace=BodyPace(self.settings.server.body_s, self.settings.server.body_rate_min),
             tenants={t.tax_number: t.tenant for t in self.settings.taxpayer if t.tenant != NO_TENANT},

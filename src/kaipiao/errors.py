@@ -15,7 +15,9 @@ KaipiaoError
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
 │   ├── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
 │   ├── HeadTooLarge             KP-HTTP-08    the head of the request is over a limit
-│   └── CallerGone               KP-HTTP-09    the caller left before its turn came
+│   ├── CallerGone               KP-HTTP-09    the caller left before its turn came
+│   ├── IdempotencyKeyReused     KP-HTTP-10    another request had this Idempotency-Key
+│   └── RequestUnderWay          KP-HTTP-11    the request with this Idempotency-Key is not answered yet
 ├── TooManyRequests              KP-HTTP-04…   over the rate of a caller, or all places are taken
 │   └── Overloaded               KP-HTTP-06    the queue of orders is full, or its wait too long
 ├── DoorFull                     KP-HTTP-07    no connection is free
@@ -243,6 +245,25 @@ class CallerGone(InputRefused):
     next_step = Text("请用同一订单号重新发送。", "Send it again with the same order key.")
     resend = Resend.SAFE
     status = 400
+
+
+class IdempotencyKeyReused(InputRefused):
+    """Another request of the same subject had this Idempotency-Key. Nothing was done."""
+
+    code = "KP-HTTP-10"
+    title = Text("这个 Idempotency-Key 已用于另一个请求", "This Idempotency-Key was used for another request")
+    next_step = Text("新的请求请换一个键。", "Use a new key for a new request.")
+    resend = Resend.NO
+
+
+class RequestUnderWay(InputRefused):
+    """The request with this Idempotency-Key is not answered yet. `facts["retry_after"]`: whole seconds to wait."""
+
+    code = "KP-HTTP-11"
+    title = Text("同一请求正在处理", "The same request is under way")
+    next_step = Text("请按 Retry-After 稍后重发。", "Send it again after the time in Retry-After.")
+    resend = Resend.SAFE
+    status = 409
 
 
 class TooManyRequests(KaipiaoError):

@@ -56,11 +56,16 @@ class ServerSettings(Part):
     port: Annotated[int, Field(ge=0, le=65535)] = 8790
     body_limit: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 8 * 1024 * 1024  # bytes
     requests_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 5000.0  # of one token's subject
+    idempotency_hours: Annotated[float, Field(gt=0, le=24 * 366)] = (
+        24.0  # how long an answer is kept for its Idempotency-Key
+    )
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     source_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of the connections, for one source address
     handshakes_max: Annotated[int, Field(ge=1, le=100_000)] = 256  # of TLS, at a time
     handshake_s: Annotated[float, Field(gt=0, le=600)] = 10.0
-    keepalive_s: Annotated[float, Field(gt=0, le=3600)] = 30.0  # an idle connection is closed after so many seconds (P16)
+    keepalive_s: Annotated[float, Field(gt=0, le=3600)] = (
+        30.0  # an idle connection is closed after so many seconds (P16)
+    )
     head_s: Annotated[float, Field(gt=0, le=600)] = 15.0
     head_limit: Annotated[int, Field(ge=20_000, le=1024 * 1024)] = 64 * 1024  # bytes
     body_s: Annotated[float, Field(gt=0, le=3600)] = 30.0

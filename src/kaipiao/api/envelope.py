@@ -83,6 +83,11 @@ async def body_of(request: Request, limit: int) -> bytes:
     return body
 
 
+async def any_body_of(request: Request, limit: int) -> bytes:
+    """The whole body, whatever its form. Raises as `body_of`."""
+    return await _collect(request, limit, None)
+
+
 async def _collect(request: Request, limit: int, place: Place | None) -> bytes:
     pace = services_of(request).body_pace
     began = asyncio.get_running_loop().time()

@@ -13,8 +13,9 @@ from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.admission import Place
 from kaipiao.api.examples import ACCEPTED as WAITING
 from kaipiao.api.examples import CANCELLED, example
+from kaipiao.api.once import PARAMETER, once
 from kaipiao.api.openapi import problems
-from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
+from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, KEYED, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
 from kaipiao.api.views import InvoiceView, invoice_view
 from kaipiao.errors import CannotIssue, NotFound, OrderAmbiguous
 from kaipiao.invoice.model import Draft
@@ -96,8 +97,9 @@ def accepted(record: InvoiceRecord) -> Response:
     response_model=InvoiceView,
     responses={
         200: {"content": example(CANCELLED)},
-        **problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *ORDER_NUMBERED, *WRITING),
+        **problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *ORDER_NUMBERED, *KEYED, *WRITING),
     },
+    openapi_extra={"parameters": [PARAMETER]},
     summary="撤销尚无号码的订单 / Cancel an order that has no number yet",
 )
 async def cancel(
@@ -115,12 +117,17 @@ async def cancel(
             examples=["91110000MAKP00001M"],
         ),
     ] = None,
-) -> InvoiceView:
+) -> Response:
     """Only while it is `accepted`; again is the same. Once it has a number there is only the red letter. The order key stays
     taken."""
     services = services_of(request)
-    owner = await _owner(services.ledger, taxpayers_for(caller, services, taxpayer), order)
-    return invoice_view(await services.issuer.cancel(owner, order))
+    mine = taxpayers_for(caller, services, taxpayer)
+
+    async def cancelled() -> InvoiceView:
+        owner = await _owner(services.ledger, mine, order)
+        return invoice_view(await services.issuer.cancel(owner, order))
+
+    return await once(request, caller, cancelled)
 
 
 async def _owner(ledger: Ledger, taxpayers: tuple[str, ...], order: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 _NUMBER = "$response.body#/number"
 _ORDER = "$response.body#/order"
-_FIRST = "$response.body#/0/number"
 
 
 def _of_number(number: str) -> dict[str, Any]:
@@ -34,7 +33,6 @@ LINKS: dict[str, dict[str, Any]] = {
         "200": {**_of_number(_NUMBER), **_BY_ORDER},
         "202": {**_BY_ORDER, **_CANCEL},
     },
-    "invoices_find": {"200": _of_number(_FIRST)},
     "invoices_show": {"200": {**_of_number(_NUMBER), **_BY_ORDER}},
     "taxpayers_taxpayers": {"200": _STOCK},
 }

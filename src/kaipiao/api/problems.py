@@ -50,6 +50,8 @@ def response(error: KaipiaoError, request: Request) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="kaipiao"'
     if error.status == 503:
         headers["Retry-After"] = SECONDS_TO_TRY_AGAIN
+    if error.status == 409 and "retry_after" in error.facts:
+        headers["Retry-After"] = str(error.facts["retry_after"])
     if error.status == 429:
         headers |= _rate_headers(error)
     return JSONResponse(problem(error, language, request_id), error.status, headers, MEDIA_TYPE)

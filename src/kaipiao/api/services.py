@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from kaipiao.access.refusals import Refusals
 from kaipiao.access.strongbox import AccountKeys, KeyOfThisProcess
@@ -48,6 +49,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))
     refusals: Refusals = field(default_factory=Refusals)
+    keep_answers: timedelta = timedelta(hours=ServerSettings().idempotency_hours)
     admission: Admission = field(default_factory=Admission)
     body_pace: BodyPace = field(default_factory=BodyPace)
     tenants: Mapping[str, str] = field(default_factory=dict)  # by taxpayer, where the settings name one

@@ -74,6 +74,16 @@ ORDER_NUMBERED: Stated = (
     errors.OrderNotCancellable(number="26117000000000000001", state="issued"),
     errors.OrderAmbiguous(),
 )
+KEYED: Stated = (
+    errors.Malformed(
+        Text("Idempotency-Key 须为 1–255 个可见字符", "Idempotency-Key is 1 to 255 printable characters"),
+        fields=["header.idempotency-key"],
+    ),
+    errors.BodyTooSlow(),
+    errors.TooLarge(),
+    errors.IdempotencyKeyReused(),
+    errors.RequestUnderWay(retry_after=1),
+)
 STANDING: Stated = (errors.NotQualified(reason="risk"),)
 SUPPLY: Stated = (
     errors.NumbersExhausted(),
@@ -84,6 +94,7 @@ SUPPLY: Stated = (
 )
 CALLER: Stated = (*PARAMETERS, *TOKEN, *PERMISSION, *RATE)
 ISSUING: Stated = (*BODY, *LOAD, *TAXPAYER_UNKNOWN, *FORM, *RULES, *ORDER_TAKEN, *STANDING, *SUPPLY, *WRITING, *SEALS)
+
 
 # What a bare status stands for, where a route says no more than that.
 ORDINARY: dict[int, Stated] = {

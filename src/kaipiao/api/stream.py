@@ -99,7 +99,7 @@ async def stream(
 def _last_seen(request: Request, after: int | None) -> int | None:
     """The header counts more than the parameter: a browser repeats the first address."""
     given = request.headers.get("last-event-id")
-    if not given:
+    if given is None:
         return after
     if given.isascii() and given.isdigit() and int(given[:20]) <= LARGEST_POSITION and len(given) <= 19:
         return int(given)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from kaipiao.document.xml.escape import split_name
+from kaipiao.document.xml.escape import NAME_PATTERN, split_name
 from kaipiao.errors import Malformed
 
 # Controls, and what only steers how other text is shown (zero width, direction). Half characters never get this far.
@@ -68,18 +68,34 @@ Needed = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern
 Lines = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES_OF_TEXT)]
 
 
+_RED = "RedEInvoice"
+
+
 def _xml_name(name: str) -> str:
     """A name that can be written into the XML later, when it is too late to refuse it; never that of a red reference."""
     try:
         split_name(name)
     except Malformed:
         raise PydanticCustomError("xml_name", "not a name") from None
-    if name == "RedEInvoice":
+    if name == _RED:
         raise PydanticCustomError("red_element", "a red reference")
     return name
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_xml_name)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_xml_name),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 200,
+            "pattern": f"^(?!{_RED}$){NAME_PATTERN.removeprefix('^')}",
+            "examples": ["Toll"],
+        }
+    ),
+]
 
 
 class _Body(BaseModel):
@@ -117,7 +133,7 @@ class ElementBody(_Body):
     name: Name
     text: Lines | None = None
     children: list[ElementBody] = Field(default_factory=list)
-    attributes: dict[Name, Lines] = Field(default_factory=dict)
+    attributes: dict[Name, Lines] = Field(default_factory=dict, json_schema_extra={"additionalProperties": False})
 
 
 class InvoiceRequest(_Body):

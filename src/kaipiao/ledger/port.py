@@ -16,6 +16,7 @@ from typing import Protocol
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.accounts import AccountBooks
+from kaipiao.ledger.requests import RequestBooks
 
 # --- invoices -------------------------------------------------------------------------------------------------------
 
@@ -314,8 +315,8 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(AccountBooks, Protocol):
-    """The port; `AccountBooks` is its part about people. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when
+class Ledger(AccountBooks, RequestBooks, Protocol):
+    """The port; `AccountBooks` is its part about people, `RequestBooks` about requests with a key. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when
     they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 
     async def open(self) -> None: ...

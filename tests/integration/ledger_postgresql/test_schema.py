@@ -36,7 +36,16 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', '
 ORDER BY 1, 2, 3, 4
 """
 PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count"}  # of the installation
-NOT_BUSINESS = {"migration", "migration_lock", "event_base", "chain_tip", "chain_head", "node", "shard_lock"} | PEOPLE
+NOT_BUSINESS = {
+    "request",
+    "migration",
+    "migration_lock",
+    "event_base",
+    "chain_tip",
+    "chain_head",
+    "node",
+    "shard_lock",
+} | PEOPLE
 
 
 @pytest.fixture
@@ -107,13 +116,13 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
 ) -> None:
     url = new_database()
     asyncio.run(opened_and_closed(ledger_on(url)))
-    scripts = [*migrations.scripts(), ("0008_pre_good.sql", "CREATE TABLE good (x int);")]
-    scripts.append(("0009_pre_bad.sql", "CREATE TABLE bad (x int); NONSENSE;"))
+    scripts = [*migrations.scripts(), ("0009_pre_good.sql", "CREATE TABLE good (x int);")]
+    scripts.append(("0010_pre_bad.sql", "CREATE TABLE bad (x int); NONSENSE;"))
     monkeypatch.setattr(migrations, "scripts", lambda: iter(scripts))
     with pytest.raises(LedgerFault):
         asyncio.run(ledger_on(url).open())
     names = [row[0] for row in on(url, lambda c: c.fetch("SELECT name FROM migration ORDER BY name"))]
-    assert names[-1] == "0008_pre_good.sql"
+    assert names[-1] == "0009_pre_good.sql"
     assert on(url, lambda c: c.fetchval("SELECT to_regclass('bad')")) is None
 
 
@@ -125,7 +134,7 @@ def test_a_post_migration_waits_until_no_other_node_is_connected(
     async def story() -> list[str]:
         old = PostgresqlLedger(url, "old", pool_min=1, pool_max=8)
         await old.open()
-        more = [("0008_pre_more.sql", "CREATE TABLE more (x int);"), ("0009_post_less.sql", "DROP TABLE more;")]
+        more = [("0009_pre_more.sql", "CREATE TABLE more (x int);"), ("0010_post_less.sql", "DROP TABLE more;")]
         scripts = [*migrations.scripts(), *more]
         monkeypatch.setattr(migrations, "scripts", lambda: iter(scripts))
         await opened_and_closed(ledger_on(url))
@@ -135,8 +144,8 @@ def test_a_post_migration_waits_until_no_other_node_is_connected(
         await opened_and_closed(ledger_on(url))
         return [first]
 
-    assert asyncio.run(story()) == ["0008_pre_more.sql"]
-    assert on(url, lambda c: c.fetchval("SELECT max(name) FROM migration")) == "0009_post_less.sql"
+    assert asyncio.run(story()) == ["0009_pre_more.sql"]
+    assert on(url, lambda c: c.fetchval("SELECT max(name) FROM migration")) == "0010_post_less.sql"
 
 
 def test_a_ledger_of_a_newer_version_is_refused(new_database: Callable[[], str]) -> None:

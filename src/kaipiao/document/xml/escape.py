@@ -18,11 +18,13 @@ _START = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
     "\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
-_NAME = re.compile(
-    f"(?:\\{{([^{{}}]{{1,1000}})\\}})?([{_START}][-.0-9\u00b7\u0300-\u036f\u203f\u2040{_START}]{{0,999}})"
-)
+_NAMESPACE = r"\{([^{}]{1,1000})\}"
+_LOCAL = f"[{_START}][-.0-9\u00b7\u0300-\u036f\u203f\u2040{_START}]{{0,999}}"
+_NAME = re.compile(f"(?:{_NAMESPACE})?({_LOCAL})")
 
 _DECLARING = "http://www.w3.org/2000/xmlns/"
+# What `split_name` takes, for schemas.
+NAME_PATTERN = rf"^(?!(?:\{{[^{{}}]*\}})?xmlns$)(?!\{{{re.escape(_DECLARING)}\}})(?:\{{[^{{}}]{{1,1000}}\}})?{_LOCAL}$"
 
 
 def text(value: str) -> str:

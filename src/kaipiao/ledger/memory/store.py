@@ -22,6 +22,7 @@ from kaipiao.ledger.port import (
     Taxpayer,
     UploadEnd,
 )
+from kaipiao.ledger.requests import Row
 from kaipiao.ledger.trail import ChainTip, chained, data_text
 
 ZERO = Decimal("0.00")
@@ -123,6 +124,7 @@ class MemoryStore:
     nodes: dict[str, float] = field(default_factory=dict)  # until when each is there, by the lease clock
     standings: dict[str, Standing] = field(default_factory=dict)
     people: People = field(default_factory=People)
+    requests: dict[tuple[str, str], tuple[Row, int]] = field(default_factory=dict)  # with when it counts for nothing
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

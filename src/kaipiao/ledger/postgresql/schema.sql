@@ -352,3 +352,17 @@ CREATE INDEX account_tenant ON account (tenant, account);
 CREATE INDEX login_count_stale ON login_count (stale_at);
 
 CREATE INDEX event_platform ON event (position) WHERE taxpayer IS NULL;
+
+CREATE TABLE request (
+    subject text COLLATE "C" NOT NULL, -- of the token
+    key text COLLATE "C" NOT NULL, -- Idempotency-Key
+    digest bytea NOT NULL, -- SM3 of everything that is asked
+    begun_at bigint NOT NULL,
+    until bigint NOT NULL, -- from then on it counts for nothing
+    status integer NOT NULL, -- of the answer; 0: under way
+    media text NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (subject, key)
+);
+
+CREATE INDEX request_until ON request (until);

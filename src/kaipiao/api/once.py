@@ -1,0 +1,111 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a POST that is sent again is not done again.
+
+For POSTs that are not about a sale; a sale has its order key, which never expires. What is kept is the answer of a request
+that succeeded, for `server.idempotency_hours`. One that was refused has done nothing: its key stays free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from kaipiao.access.tokens import Caller
+from kaipiao.api.access import services_of
+from kaipiao.api.envelope import any_body_of
+from kaipiao.api.services import Services
+from kaipiao.errors import IdempotencyKeyReused, Malformed, RequestUnderWay
+from kaipiao.language import Text
+from kaipiao.ledger.requests import Found, KeptAnswer, KeyedRequest
+from kaipiao.seal.digest import sm3
+
+NAME = "idempotency-key"
+LONGEST = 255
+JSON = "application/json"
+ABANDONED = timedelta(seconds=60)  # no request takes so long: the node that had it is gone
+PARAMETER: dict[str, object] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "您为这次请求取的键：再发一次得到同一答案 / your key of this request: sent again, it gets the same answer",
+    "schema": {"type": "string"},
+    "example": "9f0c2a6e-1d1b-4b86-9a52-6f0a2f5f8d11",
+}
+
+
+async def once(
+    request: Request, caller: Caller, work: Callable[[], Awaitable[BaseModel]], status: int = 200
+) -> Response:
+    """The answer to a request whose caller was judged already. Raises `IdempotencyKeyReused`, `RequestUnderWay`, `Malformed`,
+    and whatever the work raises."""
+    key = _key_of(request)
+    if key is None:
+        return _response(KeptAnswer(status, JSON, _written(await work())))
+    services = services_of(request)
+    keyed = KeyedRequest(caller.subject, key, await _digest(request, caller))
+    earlier = await _begin(services, keyed)
+    if earlier is not None:
+        return _response(earlier, replayed=True)
+    return _response(await _done(services, keyed, work, status))
+
+
+async def _begin(services: Services, keyed: KeyedRequest) -> KeptAnswer | None:
+    now = datetime.now(UTC)
+    found = await services.ledger.begin_request(keyed, now, now + services.keep_answers, now - ABANDONED)
+    if found.found is Found.OTHER:
+        raise IdempotencyKeyReused()
+    if found.found is Found.UNDER_WAY:
+        raise RequestUnderWay(retry_after=1)
+    return found.answer
+
+
+async def _done(
+    services: Services, keyed: KeyedRequest, work: Callable[[], Awaitable[BaseModel]], status: int
+) -> KeptAnswer:
+    """Shielded where it is written down: a caller who leaves must not leave its key under way."""
+    try:
+        answer = KeptAnswer(status, JSON, _written(await work()))
+    except BaseException:
+        await asyncio.shield(services.ledger.end_request(keyed, None))
+        raise
+    await asyncio.shield(services.ledger.end_request(keyed, answer))
+    return answer
+
+
+def _key_of(request: Request) -> str | None:
+    given = request.headers.getlist(NAME)
+    if not given:
+        return None
+    key = given[0]
+    if len(given) > 1 or not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
+        raise Malformed(
+            Text(
+                f"Idempotency-Key 须为 1–{LONGEST} 个可见字符",
+                f"Idempotency-Key is 1 to {LONGEST} printable characters",
+            ),
+            fields=[f"header.{NAME}"],
+        )
+    return key
+
+
+async def _digest(request: Request, caller: Caller) -> bytes:
+    """Of everything that is asked, and for whom: a token that may do less gets no answer of one that could do more."""
+    asked = [request.method, request.url.path, sorted(request.query_params.multi_items()), sorted(caller.taxpayers)]
+    return sm3(
+        json.dumps(asked, ensure_ascii=True).encode()
+        + b"\n"
+        + await any_body_of(request, services_of(request).body_limit)
+    )
+
+
+def _written(view: BaseModel) -> bytes:
+    return view.model_dump_json().encode()
+
+
+def _response(answer: KeptAnswer, *, replayed: bool = False) -> Response:
+    return Response(answer.body, answer.status, {"Kaipiao-Replayed": "true"} if replayed else None, answer.media)
