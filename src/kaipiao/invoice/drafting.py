@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,14 +21,14 @@ from kaipiao.invoice.words import to_words
 
 VERSION = "0.35"
 NATURAL_PERSON = "（个人）"
+_Part = tuple[DraftLine, Figures, LineNature, Policy | None]
 
 
 def complete(draft: Draft, seller: Seller, number: str, made_at: datetime) -> Invoice:
     """The invoice of a checked draft, ready to be frozen. `made_at` is aware; dates on it are Asia/Shanghai."""
-    lines = tuple(_lines(draft))
-    amount = total_of(line.amount for line in lines)
-    tax = total_of(line.tax for line in lines if line.tax is not None)
-    total = total_of((amount, tax))
+    parts = tuple(_parts(draft))
+    lines = tuple(_line(*part) for part in parts)
+    amount, tax, total = _totals(parts)
     made = made_at.astimezone(SHANGHAI).isoformat(" ", "seconds")[:19]
     return Invoice(
         number=number,
@@ -56,6 +56,17 @@ def complete(draft: Draft, seller: Seller, number: str, made_at: datetime) -> In
     )
 
 
+def totals(draft: Draft) -> tuple[Decimal, Decimal, Decimal]:
+    """Amount, tax and total of the invoice that `complete` makes of it."""
+    return _totals(tuple(_parts(draft)))
+
+
+def _totals(parts: Sequence[_Part]) -> tuple[Decimal, Decimal, Decimal]:
+    amount = total_of(figures.amount for _, figures, _, _ in parts)
+    tax = total_of(figures.tax for _, figures, _, policy in parts if not _prints_texts(policy))
+    return amount, tax, total_of((amount, tax))
+
+
 def _named(buyer: Party) -> Party:
     if not buyer.natural_person or buyer.name.endswith(NATURAL_PERSON):
         return buyer
@@ -67,7 +78,8 @@ def _labels(draft: Draft) -> tuple[Label, ...]:
     return (tables().way, tables().not_taxable) if not_taxable else (tables().way,)
 
 
-def _lines(draft: Draft) -> Iterator[Line]:
+def _parts(draft: Draft) -> Iterator[_Part]:
+    """The lines of the invoice to be."""
     policies = tables().policies
     for index, line in enumerate(draft.lines):
         policy = policies.get(line.policy) if line.policy is not None else None
@@ -75,15 +87,19 @@ def _lines(draft: Draft) -> Iterator[Line]:
         nature = line.nature
         if line.discount is not None or (following and following[0].nature is LineNature.DISCOUNT):
             nature = LineNature.DISCOUNTED
-        yield _line(line, figures_of(line, tax_included=draft.tax_included), nature, policy)
+        yield line, figures_of(line, tax_included=draft.tax_included), nature, policy
         discount = discount_of(line, tax_included=draft.tax_included)
         if discount is not None:
-            bare = replace(line, specification=None, unit=None, quantity=None)
-            yield _line(bare, discount, LineNature.DISCOUNT, policy)
+            yield replace(line, specification=None, unit=None, quantity=None), discount, LineNature.DISCOUNT, policy
+
+
+def _prints_texts(policy: Policy | None) -> bool:
+    """Whether rate and tax are words ("免税")."""
+    return policy is not None and policy.prints_rate is not None
 
 
 def _line(line: DraftLine, figures: Figures, nature: LineNature, policy: Policy | None) -> Line:
-    texts = policy is not None and policy.prints_rate is not None
+    texts = _prints_texts(policy)
     return Line(
         name=full_name(line),
         amount=figures.amount,

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from kaipiao.clock import month_of
-from kaipiao.invoice.drafting import complete
+from kaipiao.invoice.drafting import totals
 from kaipiao.invoice.lifecycle import State
-from kaipiao.invoice.model import Draft, Seller
+from kaipiao.invoice.model import Draft
 from kaipiao.issuing import trail
-from kaipiao.issuing.preview import NO_NUMBER
 from kaipiao.ledger.port import Admission, Advance, InvoiceRecord, SealedDocument, Value
 
 
 def acceptance(
-    draft: Draft, seller: Seller, channel: str, identity: int, made_at: datetime, content: bytes, digest: bytes
+    draft: Draft, channel: str, identity: int, made_at: datetime, content: bytes, digest: bytes
 ) -> Admission:
     """A checked order without a number; `digest` is SM3 of `content`. It may be numbered at once."""
-    invoice = complete(draft, seller, NO_NUMBER, made_at)
+    amount, tax, total = totals(draft)
     return Admission(
         id=identity,
         taxpayer=draft.seller_tax_number,
@@ -28,9 +26,9 @@ def acceptance(
         kind=draft.kind.value,
         content=content,
         content_digest=digest,
-        amount=invoice.amount,
-        tax=invoice.tax or Decimal(0),
-        total=invoice.total,
+        amount=amount,
+        tax=tax,
+        total=total,
         made_at=made_at,
         month=month_of(made_at),
         state=State.ACCEPTED,

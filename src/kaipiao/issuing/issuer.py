@@ -188,7 +188,7 @@ class Issuer:
         self._gate(draft.seller_tax_number)
         self.check(draft)
         made_at = self._made_at()
-        admission = acceptance(draft, desk.seller, desk.channel, self._ids.next(), made_at, content, digest)
+        admission = acceptance(draft, desk.channel, self._ids.next(), made_at, content, digest)
         result = await self._committer.admit(admission, lambda: None)
         if result.record is None:
             raise Internal(outcome=result.outcome.value)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from invoice_examples import BUYER_NUMBER, DRAFT, DRAFTS, LINE, MADE_AT, NUMBER, SELLER, SMALL_SELLER, TODAY
 
 from kaipiao.errors import Malformed, RulesBroken
-from kaipiao.invoice.drafting import complete, draft_from_invoice
+from kaipiao.invoice.drafting import complete, draft_from_invoice, totals
 from kaipiao.invoice.model import Draft, Element, Invoice, Kind, Label, LineNature, Party
 from kaipiao.invoice.rules import check_draft, check_invoice
 from kaipiao.invoice.words import from_words
@@ -79,6 +79,7 @@ def test_exempt_and_not_taxable_lines_print_their_text(policy: str, rate_text: s
     (made,) = invoice.lines
     assert (made.rate_text, made.tax_text, made.tax_rate, made.tax) == (rate_text, tax_text, None, None)
     assert (invoice.tax, invoice.total) == (Decimal("0.00"), Decimal("100.00"))
+    assert totals(replace(DRAFT, lines=(line,))) == (invoice.amount, invoice.tax, invoice.total)
     assert (Label("01", "不征税", "特定征税方式标签") in invoice.labels) is (policy == "04")
 
 
@@ -122,6 +123,7 @@ def test_totals_add_up(draft: Draft) -> None:
     assert invoice.amount == sum(line.amount for line in invoice.lines)
     assert invoice.tax == sum(line.tax for line in invoice.lines if line.tax is not None)
     assert invoice.total == invoice.amount + invoice.tax == from_words(invoice.total_in_words)
+    assert totals(draft) == (invoice.amount, invoice.tax, invoice.total)
     for line in invoice.lines:
         assert line.tax is not None
         assert line.amount_with_tax == line.amount + line.tax
