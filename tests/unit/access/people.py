@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -59,7 +60,7 @@ class KeysInMemory:
 
 @dataclass
 class Node:
-    """One node; several may share a store, keys and a clock."""
+    """One node; several may share a store, keys and a clock. `ledger`: another than one in memory."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: Moved = field(default_factory=Moved)
@@ -67,9 +68,10 @@ class Node:
     settings: AccessSettings = CHEAP
     name: str = "node-a"
     signing: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    ledger: Any = None
 
     def __post_init__(self) -> None:
-        self.ledger = MemoryLedger(self.name, store=self.store)
+        self.ledger = self.ledger or MemoryLedger(self.name, store=self.store)
         self.passwords = Passwords(self.settings)
         self.tokens = Tokens(self.signing, "k1", tenants=TENANTS)
         self.sessions = Sessions(self.ledger)
@@ -84,8 +86,8 @@ class Node:
             self.ledger, self.passwords, strongbox, self.sessions, self.log_in, access, deeds, self.clock
         )
 
-    def beside(self, name: str = "node-b") -> Node:
-        return Node(self.store, self.clock, self.keys, self.settings, name, self.signing)
+    def beside(self, name: str = "node-b", ledger: Any = None) -> Node:
+        return Node(self.store, self.clock, self.keys, self.settings, name, self.signing, ledger)
 
     async def person(self, name: str = "wang", role: str = "issuer", tenant: str | None = None) -> Account:
         wanted = NewAccount(name, role, tenant, password=PASSWORD, must_change=False)

@@ -21,7 +21,7 @@ from kaipiao.access.strongbox import Strongbox
 from kaipiao.errors import SealFault
 
 
-def told(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
+def played(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story(Node()))
 
 
@@ -46,7 +46,7 @@ def test_a_clock_may_be_one_step_off(off: int) -> None:
             with pytest.raises(LogInRefused):
                 await node.sign_in(code=node.code(secret, off))
 
-    told(story)
+    played(story)
 
 
 def test_a_code_is_good_once_and_none_before_it() -> None:
@@ -60,7 +60,7 @@ def test_a_code_is_good_once_and_none_before_it() -> None:
             with pytest.raises(LogInRefused):
                 await node.sign_in(code=again)
 
-    told(story)
+    played(story)
 
 
 def test_of_two_log_ins_with_one_code_at_once_on_two_nodes_one_gets_in() -> None:
@@ -73,7 +73,7 @@ def test_of_two_log_ins_with_one_code_at_once_on_two_nodes_one_gets_in() -> None
             )
             assert sorted(type(one).__name__ for one in found) == ["LogInRefused", "SignedIn"]
 
-    told(story)
+    played(story)
 
 
 def test_the_code_that_switched_codes_on_does_not_let_in_as_well() -> None:
@@ -88,7 +88,7 @@ def test_the_code_that_switched_codes_on_does_not_let_in_as_well() -> None:
         with pytest.raises(SessionEnded):
             await node.sessions.require_live(session)
 
-    told(story)
+    played(story)
 
 
 def test_a_secret_counts_only_when_a_first_code_has_proved_it() -> None:
@@ -103,7 +103,7 @@ def test_a_secret_counts_only_when_a_first_code_has_proved_it() -> None:
                 await node.own.confirm_codes(session, wrong, HERE)
         await node.sign_in()
 
-    told(story)
+    played(story)
 
 
 def test_codes_that_are_on_are_not_replaced_by_whoever_finds_an_open_session() -> None:
@@ -116,7 +116,7 @@ def test_codes_that_are_on_are_not_replaced_by_whoever_finds_an_open_session() -
         await node.accounts.reset_codes(ROOT, "wang", BY)
         await node.sign_in()
 
-    told(story)
+    played(story)
 
 
 def test_each_recovery_code_is_good_once_however_it_is_written() -> None:
@@ -129,7 +129,7 @@ def test_each_recovery_code_is_good_once_however_it_is_written() -> None:
             await node.sign_in(code=recovery[3])
         await node.sign_in(code=recovery[4])
 
-    told(story)
+    played(story)
 
 
 def test_no_secret_password_or_recovery_code_is_kept_in_the_clear() -> None:
@@ -140,7 +140,7 @@ def test_no_secret_password_or_recovery_code_is_kept_in_the_clear() -> None:
         for private in (secret.hex(), PASSWORD, *recovery, *(code.replace("-", "") for code in recovery)):
             assert private not in kept
 
-    told(story)
+    played(story)
 
 
 def test_a_closed_secret_opens_for_its_own_account_and_under_its_own_key_only() -> None:

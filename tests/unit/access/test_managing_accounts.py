@@ -24,7 +24,7 @@ OF_TAXPAYER = Caller("erp", (NORTH,), ROLES["admin"])
 PART_OF_NORTH = Caller("account:part@north", (), ROLES["admin"], "north")
 
 
-def told(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
+def played(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story(Node()))
 
 
@@ -40,7 +40,7 @@ def test_an_admin_of_a_tenant_makes_accounts_of_that_tenant_whether_or_not_it_is
         assert other.account == "wu@north"
         assert [one.account for one in await node.accounts.page(OF_NORTH, None, "", 10)] == ["li@north", "wu@north"]
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_nobody_makes_an_account_that_reaches_further_than_he_does(
         assert node.store.people.accounts == {}
         assert node.events() == []
 
-    told(story)
+    played(story)
 
 
 def test_another_tenants_accounts_are_not_there_whatever_is_done() -> None:
@@ -94,7 +94,7 @@ def test_another_tenants_accounts_are_not_there_whatever_is_done() -> None:
                         await deed
         assert node.store.people.accounts == before
 
-    told(story)
+    played(story)
 
 
 def test_two_tenants_may_have_the_same_name_and_neither_hears_of_the_other() -> None:
@@ -104,7 +104,7 @@ def test_two_tenants_may_have_the_same_name_and_neither_hears_of_the_other() -> 
         with pytest.raises(AccountTaken):
             await node.accounts.make(OF_NORTH, wanted("li"), BY)
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_name_that_cannot_stand_in_an_address_is_refused(name: str) -> None:
             with pytest.raises(FieldsRefused):
                 await node.accounts.make(ROOT, wanted(name, tenant=tenant), BY)
 
-    told(story)
+    played(story)
 
 
 def test_a_session_of_a_tenant_acts_for_its_taxpayers_as_they_are_now() -> None:
@@ -132,7 +132,7 @@ def test_a_session_of_a_tenant_acts_for_its_taxpayers_as_they_are_now() -> None:
         node.tokens._sound.clear()
         assert node.caller(signed).taxpayers == ()
 
-    told(story)
+    played(story)
 
 
 def test_what_was_done_is_told_with_who_did_it_from_where_and_to_whom() -> None:
@@ -145,7 +145,7 @@ def test_what_was_done_is_told_with_who_did_it_from_where_and_to_whom() -> None:
             "account": "li@north", "tenant": "north", "actor": "local", "source": "192.0.2.7", "role": "auditor",
         }  # fmt: skip
 
-    told(story)
+    played(story)
 
 
 def test_a_token_for_a_program_cannot_pass_for_a_person() -> None:

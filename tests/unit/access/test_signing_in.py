@@ -23,7 +23,7 @@ from kaipiao.access.tokens import ROLES, Permission
 from kaipiao.errors import LedgerFault, TooManyRequests
 
 
-def told(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
+def played(story: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(story(Node()))
 
 
@@ -43,7 +43,7 @@ def test_who_knows_the_password_gets_a_session_with_the_role_and_its_own_account
         await node.sessions.require_live(node.session(signed))
         assert node.events() == ["access.account_made", "access.login"]
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize("case", ["unknown", "wrong password", "disabled", "no code", "wrong code"])
@@ -68,7 +68,7 @@ def test_every_refusal_says_the_same_after_the_same_work(case: str) -> None:
             "KP-ACCESS-08", LogInRefused.title, {},
         )  # fmt: skip
 
-    told(story)
+    played(story)
 
 
 def test_three_failures_lock_a_name_for_five_minutes_and_the_right_password_does_not_help() -> None:
@@ -88,7 +88,7 @@ def test_three_failures_lock_a_name_for_five_minutes_and_the_right_password_does
         await node.sign_in()
         assert node.events().count("access.locked") == 1
 
-    told(story)
+    played(story)
 
 
 def test_a_name_that_does_not_exist_is_locked_the_same_way_and_never_written_down() -> None:
@@ -101,7 +101,7 @@ def test_a_name_that_does_not_exist_is_locked_the_same_way_and_never_written_dow
         assert "my-secret" not in repr(node.store)
         assert node.events() == ["access.login_refused"] * 3 + ["access.locked"]
 
-    told(story)
+    played(story)
 
 
 def test_who_mistypes_locks_himself_and_not_the_office() -> None:
@@ -112,7 +112,7 @@ def test_who_mistypes_locks_himself_and_not_the_office() -> None:
             await fails(node)
         await node.sign_in("li")
 
-    told(story)
+    played(story)
 
 
 def test_many_names_from_one_source_lock_the_source_and_nobody_elsewhere() -> None:
@@ -125,7 +125,7 @@ def test_many_names_from_one_source_lock_the_source_and_nobody_elsewhere() -> No
         await node.sign_in(source=THERE)
         assert node.events().count("access.source_locked") == 1
 
-    told(story)
+    played(story)
 
 
 def test_many_sources_on_one_name_are_judged_three_times() -> None:
@@ -141,7 +141,7 @@ def test_many_sources_on_one_name_are_judged_three_times() -> None:
                 pass
         assert judged == 3
 
-    told(story)
+    played(story)
 
 
 def test_fifty_guesses_at_once_over_two_nodes_are_judged_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_fifty_guesses_at_once_over_two_nodes_are_judged_three_times(monkeypatch
         assert (kinds.count(LogInRefused), kinds.count(LockedOut)) == (3, 47)
         assert sum(one.passwords.worked_out for one in nodes) - before == 3
 
-    told(story)
+    played(story)
 
 
 def test_an_office_of_twenty_signs_in_at_once_from_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_an_office_of_twenty_signs_in_at_once_from_one_address(monkeypatch: pyte
             await node.person(name)
         await asyncio.gather(*(node.sign_in(name) for name in names))
 
-    told(story)
+    played(story)
 
 
 def test_a_success_clears_the_name_but_not_what_others_did_from_that_source() -> None:
@@ -187,7 +187,7 @@ def test_a_success_clears_the_name_but_not_what_others_did_from_that_source() ->
         with pytest.raises(LockedOut):
             await node.sign_in("c")
 
-    told(story)
+    played(story)
 
 
 def test_an_admin_unlocks_at_once_and_that_is_told() -> None:
@@ -199,7 +199,7 @@ def test_an_admin_unlocks_at_once_and_that_is_told() -> None:
         await node.sign_in()
         assert node.events()[-2:] == ["access.unlocked", "access.login"]
 
-    told(story)
+    played(story)
 
 
 def test_failures_are_durable_and_the_same_on_every_node() -> None:
@@ -211,7 +211,7 @@ def test_failures_are_durable_and_the_same_on_every_node() -> None:
         with pytest.raises(LockedOut):
             await other.sign_in()
 
-    told(story)
+    played(story)
 
 
 def test_a_flood_is_told_to_wait_before_anything_is_counted_or_worked_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,7 @@ def test_a_flood_is_told_to_wait_before_anything_is_counted_or_worked_out(monkey
         assert busy[0].facts == {"retry_after": 2}
         assert node.passwords.worked_out == 4
 
-    told(story)
+    played(story)
 
 
 def test_a_place_is_given_back_when_the_ledger_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_place_is_given_back_when_the_ledger_fails(monkeypatch: pytest.MonkeyP
                     await node.sign_in()
         await node.sign_in()
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize("password", ["x" * 1025, "票" * 342, "\ud800 half a character", "ﷺ" * 100])
@@ -254,7 +254,7 @@ def test_what_no_password_can_be_is_refused_before_any_work(password: str) -> No
         assert password[:20] not in str(refused.value)
         assert node.passwords.worked_out == 0
 
-    told(story)
+    played(story)
 
 
 def test_a_hash_is_made_anew_when_the_parameters_change() -> None:
@@ -269,7 +269,7 @@ def test_a_hash_is_made_anew_when_the_parameters_change() -> None:
         await stronger.sign_in()
         assert stronger.passwords.worked_out == before + 1
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize("change", ["role", "disable", "reset", "password", "log out"])
@@ -296,7 +296,7 @@ def test_a_session_ends_with_what_ends_it_on_another_node_too(change: str) -> No
         with pytest.raises(SessionEnded):
             await other.sessions.require_live(session)
 
-    told(story)
+    played(story)
 
 
 def test_a_session_costs_no_read_of_the_ledger_between_looks_and_a_newer_one_is_known_at_once() -> None:
@@ -322,7 +322,7 @@ def test_a_session_costs_no_read_of_the_ledger_between_looks_and_a_newer_one_is_
         with pytest.raises(SessionEnded):
             await other.sessions.require_live(replace(first, account="somebody"))
 
-    told(story)
+    played(story)
 
 
 def test_a_new_first_password_must_be_changed_before_anything_else() -> None:
@@ -336,7 +336,7 @@ def test_a_new_first_password_must_be_changed_before_anything_else() -> None:
         await node.own.set_password(node.session(signed), first, "other plain words here", HERE)
         assert (await node.sign_in(password="other plain words here")).must == ()
 
-    told(story)
+    played(story)
 
 
 def test_guessing_the_present_password_from_an_open_session_is_counted_too() -> None:
@@ -349,7 +349,7 @@ def test_guessing_the_present_password_from_an_open_session_is_counted_too() -> 
         with pytest.raises(LockedOut):
             await node.own.set_password(session, PASSWORD, "other plain words here", HERE)
 
-    told(story)
+    played(story)
 
 
 def test_an_admin_needs_codes_where_the_settings_say_so() -> None:
@@ -365,7 +365,7 @@ def test_an_admin_needs_codes_where_the_settings_say_so() -> None:
         await free.person("other", "admin")
         assert (await free.sign_in("other")).must == ()
 
-    told(story)
+    played(story)
 
 
 def test_a_session_lives_as_long_as_the_settings_say() -> None:
@@ -378,7 +378,7 @@ def test_a_session_lives_as_long_as_the_settings_say() -> None:
         assert later is not None
         assert timedelta(hours=6.9) < begun.expires - later.expires < timedelta(hours=7.1)
 
-    told(story)
+    played(story)
 
 
 @pytest.mark.parametrize(
@@ -403,4 +403,4 @@ def test_any_text_may_be_given_as_a_name(given: str) -> None:
         assert as_known(given) == as_known(as_known(given))
         await fails(node, given)
 
-    told(story)
+    played(story)
