@@ -26,6 +26,8 @@ SURVIVAL = "tests/unit/issuing/test_survival.py::"
 SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
 CONTRACT = "tests/contract/ledger/"
+TURNS = "tests/unit/api/test_admission.py::"
+DOOR = "tests/integration/door/"
 SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
 LOOKING = "tests/integration/test_looking_without_writing.py::"
 WAYS = "tests/integration/ledger_postgresql/test_ways_to_the_server.py::"
@@ -561,6 +563,74 @@ MUTANTS = [
         (
             "tests/unit/api/test_people.py::test_an_auditor_of_a_tenant_sees_what_happened_to_its_accounts_and_taxpayers_and_no_more",
         ),
+        "first come, first served: a flood before everybody",
+        "api/turns.py",
+        "            if line.waiters:\n                self._lines[party] = line\n            return waiter\n",
+        "            if line.waiters:\n                self._lines[party] = line\n                self._lines.move_to_end(party, last=False)\n            return waiter\n",
+        (TURNS + "test_the_single_order_of_another_is_served_next_but_one_however_long_the_flood_is",),
+    ),
+    Mutant(
+        "an order that makes room keeps its bytes",
+        "api/admission.py",
+        "            place.let_go()\n            if not waiter.granted.done():\n",
+        "            if not waiter.granted.done():\n",
+        (TURNS + "test_the_bytes_of_bodies_are_bounded_and_shared",),
+    ),
+    Mutant(
+        "a caller that left the queue is issued all the same",
+        "api/admission.py",
+        "            presence.on_gone = lambda: self._send_away(waiter, CallerGone())\n",
+        "            presence.on_gone = None\n",
+        (TURNS + "test_a_caller_that_leaves_the_queue_gets_no_turn_and_one_that_leaves_in_its_turn_keeps_it",),
+    ),
+    Mutant(
+        "a cancelled wait takes its turn with it",
+        "api/admission.py",
+        "                self._end_turn()  # just before\n",
+        "                pass\n",
+        (TURNS + "test_a_cancelled_wait_takes_no_turn_with_it",),
+    ),
+    Mutant(
+        "bulk waits as long as there are sales",
+        "api/admission.py",
+        "        if not bulk or (sales and self._sales_in_a_row < SALES_BEFORE_BULK):\n",
+        "        if not bulk or sales:\n",
+        (TURNS + "test_bulk_lets_sales_pass_and_is_never_forgotten",),
+    ),
+    Mutant(
+        "a head of any size is kept",
+        "cli/patience.py",
+        "        if self._barren > self._patience.head_limit:\n",
+        "        if False:\n",
+        (DOOR + "test_hostile_callers.py::test_a_head_without_end_is_refused",),
+    ),
+    Mutant(
+        "a body is read before anybody asks for it",
+        "cli/patience.py",
+        "        elif self.cycle.more_body and self.cycle.body:\n            self.flow.pause_reading()\n",
+        "        elif self.cycle.more_body and self.cycle.body:\n            self.flow.resume_reading()\n",
+        (DOOR + "test_hostile_callers.py::test_a_body_is_not_read_before_it_is_asked_for",),
+    ),
+    Mutant(
+        "who never reads is waited for",
+        "cli/patience.py",
+        '        super().pause_writing()\n        self._end_later(self._patience.write_s, "unread")\n',
+        "        super().pause_writing()\n",
+        (DOOR + "test_hostile_callers.py::test_who_never_reads_is_cut",),
+    ),
+    Mutant(
+        "connections without end",
+        "cli/entrance.py",
+        "        if self.connections >= self._door.connections_max:\n",
+        "        if self.connections < 0:\n",
+        (DOOR + "test_entrance.py::test_who_comes_beyond_the_limit_is_told_at_once_and_the_next_is_served",),
+    ),
+    Mutant(
+        "a ledger that does not answer fills the memory",
+        "issuing/commit.py",
+        "        if len(self._running) >= self._policy.commits_at_once:\n",
+        "        if len(self._running) < 0:\n",
+        ("tests/unit/issuing/test_commits_bounded.py",),
     ),
 ]
 

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError, LedgerFault, OutcomeUnknown
 from kaipiao.issuing.policy import Policy
+from kaipiao.language import Text
 from kaipiao.ledger.changes import numbers
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, Ledger
 
 log = logging.getLogger(__name__)
 
+_NO_ANSWER = Text("账本久未答复，先不再写入", "The ledger has not answered for long; nothing more is sent to it now")
 # The ledger stored nothing and never will, and the number is nobody's.
 NOT_STORED = frozenset({AdmitOutcome.KNOWN, AdmitOutcome.QUOTA_SHORT})
 
@@ -37,8 +39,12 @@ class Committer:
         """`free` is called once when the pair was surely not stored and never will be, whoever still waits for it.
 
         Raises `OutcomeUnknown` when the fate could not be read in time; reading goes on behind it. Raises what the
-        ledger raised when surely nothing was stored.
+        ledger raised when surely nothing was stored, and `LedgerFault` when so many are under way already that the
+        ledger is not asked.
         """
+        if len(self._running) >= self._policy.commits_at_once:
+            free()
+            raise LedgerFault(_NO_ANSWER)
         task = asyncio.create_task(self._run(admission, free))
         self._running.add(task)
         task.add_done_callback(self._ended)

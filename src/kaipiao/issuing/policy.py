@@ -43,6 +43,7 @@ class Policy:
     abandoned_seconds: float = 900.0  # a call of another node that has no outcome after so long has nobody behind it
     uploads_at_once: int = 16  # wire calls under way, over all taxpayers
     commit_patience: float = 10.0  # real seconds a caller waits for a commit whose fate is unknown
+    commits_at_once: int = 4096  # commits under way, those among them whose callers no longer wait
     errand_patience: float = 0.2  # real seconds that a round waits for its slow calls before it looks for other work
     stop_grace: float = 5.0  # real seconds that a wire call under way gets at shutdown
     head_seconds: float = 3600.0  # signed heads of the trail
