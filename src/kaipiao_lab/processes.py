@@ -129,7 +129,7 @@ def get(url: str, token: str | None = None, seconds: float = 5.0) -> Any:
 
 
 def put(url: str, credential: str, body: bytes, seconds: float = 15.0) -> None:
-    """PUT to an endpoint on loopback until it takes it. Raises `NotStarted`."""
+    """PUT to an endpoint on loopback until it takes it. Raises `NotStarted`, at once for what it refuses."""
     headers = {"Authorization": f"Bearer {credential}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310 — loopback
     end = time.monotonic() + seconds
@@ -138,7 +138,8 @@ def put(url: str, credential: str, body: bytes, seconds: float = 15.0) -> None:
             with urllib.request.urlopen(request, timeout=5):  # noqa: S310 — loopback
                 return
         except OSError as silent:
-            if time.monotonic() > end:
+            refused = isinstance(silent, urllib.error.HTTPError) and silent.code < 500
+            if refused or time.monotonic() > end:
                 raise NotStarted(f"{url} does not take it: {silent}") from silent
             time.sleep(0.2)
 

@@ -79,10 +79,6 @@ class Shop:
         for thread in threads:
             thread.join()
 
-    def stop(self) -> None:
-        with self._lock:
-            self._left = 0
-
     def _take(self) -> dict[str, object] | None:
         with self._lock:
             if self._left <= 0 or time.monotonic() > self._deadline:

@@ -44,7 +44,7 @@ def run_demo(count: int, speed: float, keep: Path | None, json_output: bool, *, 
     with _place(keep) as directory, _server(with_server) as database:
         bench = Bench(directory, Sizes(speed=speed, database=database))
         try:
-            result = _run(bench, count, console, began)
+            result, found = _run(bench, count, console, began)
         except (NotStarted, OSError) as failed:
             raise DemoFailed(Text(str(failed), str(failed))) from failed
         finally:
@@ -52,11 +52,11 @@ def run_demo(count: int, speed: float, keep: Path | None, json_output: bool, *, 
     if not json_output:
         _tell(console, result)
     terminal.out_json(result)
-    sound = result["issued"] == result["confirmed"] == count and not result["lost"] and not result["doubled"]
-    return terminal.OK if sound else terminal.FAILED
+    agreed = not (found.lost or found.doubled or found.believed_wrong)
+    return terminal.OK if agreed and found.issued == found.confirmed == count else terminal.FAILED
 
 
-def _run(bench: Bench, count: int, console: Console, began: float) -> dict[str, object]:
+def _run(bench: Bench, count: int, console: Console, began: float) -> tuple[dict[str, object], Findings]:
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
         starting = progress.add_task(say("启动税局沙箱与平台", "Starting bureau and platform"), total=1)
@@ -69,7 +69,8 @@ def _run(bench: Bench, count: int, console: Console, began: float) -> dict[str, 
         bench.wait_settled(PATIENCE, lambda left: progress.update(settling, completed=max(0, count - left)))
     cover = _cover(bench)
     bench.close()
-    return _result(bench.audit(), shop.takings, cover, time.monotonic() - began)
+    found = bench.audit()
+    return _result(found, shop.takings, cover, time.monotonic() - began), found
 
 
 def _cover(bench: Bench) -> float | None:
