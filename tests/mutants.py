@@ -563,6 +563,8 @@ MUTANTS = [
         (
             "tests/unit/api/test_people.py::test_an_auditor_of_a_tenant_sees_what_happened_to_its_accounts_and_taxpayers_and_no_more",
         ),
+    ),
+    Mutant(
         "first come, first served: a flood before everybody",
         "api/turns.py",
         "            if line.waiters:\n                self._lines[party] = line\n            return waiter\n",

@@ -147,3 +147,14 @@ def heard(connection: socket.socket) -> bytes:
         while part := connection.recv(65536):
             said += part
     return said
+
+
+def answered(connection: socket.socket, body: bytes) -> bool:
+    """Whether an answer with this body comes, in however many pieces."""
+    said = b""
+    while not said.endswith(b"\r\n\r\n" + body):
+        part = connection.recv(65536)
+        if not part:
+            return False
+        said += part
+    return said.startswith(b"HTTP/1.1 200")

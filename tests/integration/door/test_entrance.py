@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from served import Served, heard
+from served import Served, answered, heard
 
 from kaipiao.cli import entrance, files
 from kaipiao.cli.entrance import Door, source_of
@@ -35,7 +35,7 @@ def test_who_comes_beyond_the_limit_is_told_at_once_and_the_next_is_served(door:
         inside = [served.connect() for _ in range(3)]
         for one in inside:
             one.sendall(GET)
-            assert one.recv(4096).startswith(b"HTTP/1.1 200")
+            assert answered(one, b".")
         assert said(served.talk(GET))["code"] == DoorFull.code
         assert served.refused == [why]
         inside.pop().close()
@@ -53,7 +53,7 @@ def test_a_flood_of_connections_is_answered_or_ended_and_those_inside_go_on() ->
         inside = served.connect()
         crowd = [served.connect() for _ in range(300)]
         inside.sendall(GET)
-        assert inside.recv(4096).startswith(b"HTTP/1.1 200")
+        assert answered(inside, b".")
         served.until(lambda: len(served.refused) == 281, "not all were refused")
         assert served.entrance.connections == 20
         for one in [inside, *crowd]:
@@ -85,7 +85,7 @@ def test_without_a_file_it_waits_and_does_not_spin(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(socket, "create_server", listening)
     with Served() as served, served.connect() as connection:
         connection.sendall(GET)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert answered(connection, b".")
         assert served.refused == ["files"]
         assert NoFiles.asked <= 4
 
@@ -122,7 +122,7 @@ def test_a_handshake_that_does_not_come_to_its_end_is_cut_and_counts_until_then(
         trusting = ssl.create_default_context(cafile=certificate / "crt.pem")
         with trusting.wrap_socket(served.connect(), server_hostname="127.0.0.1") as client:
             client.sendall(GET)
-            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+            assert answered(client, b".")
             assert served.entrance.connections == 1
         served.empty()
 

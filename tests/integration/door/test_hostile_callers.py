@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from served import BIG, Served, heard
+from served import BIG, Served, answered, heard
 
 from kaipiao.cli.patience import DISCARDED_MOST, MOST_HEADERS, Patience
 
@@ -107,7 +107,7 @@ def test_a_body_is_not_read_before_it_is_asked_for() -> None:
         served.open_gate()
         connection.settimeout(10)
         connection.sendall(b"x" * (4 * BIG - sent))
-        assert connection.recv(65536).endswith(str(4 * BIG).encode())
+        assert answered(connection, str(4 * BIG).encode())
 
 
 def test_what_all_send_ahead_together_is_bounded() -> None:
@@ -132,7 +132,7 @@ def test_what_was_taken_is_not_held_against_anybody() -> None:
             time.sleep(0.01)
         for caller in callers:
             caller.sendall(b"x" * 10_000)
-            assert caller.recv(4096).endswith(b"60000")
+            assert answered(caller, b"60000")
             caller.close()
         assert served.cut == []
 
@@ -170,7 +170,7 @@ def test_who_never_reads_is_cut_after_a_small_answer_that_ends_the_connection() 
 def test_an_idle_connection_is_closed_and_keeps_nothing_of_its_last_request() -> None:
     with Served(keepalive=0.5) as served, served.connect() as connection:
         connection.sendall(post("/at-once", 60_000) + b"x" * 60_000)
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert answered(connection, b".")
         protocol = served.only_connection()
         served.until(lambda: not protocol.cycle.body, "the body is kept")
         assert not protocol.scope
