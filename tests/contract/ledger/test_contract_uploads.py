@@ -195,6 +195,19 @@ async def test_a_change_holds_only_while_the_version_does(books: Books) -> None:
 
 
 @on_every_ledger
+async def test_changes_of_one_invoice_in_one_call_follow_one_another(books: Books) -> None:
+    block = await books.block()
+    one, two = await books.admit(*(books.order(block, i) for i in range(2)))
+    alone, again = advance(one, State.ISSUED, alone=True), advance(two, State.ISSUED, denials=1)
+    assert await books.ledger.advance([alone]) == [True]
+    same = [replace(advance(r, State.ISSUED, denials=2), version=r.version + 1) for r in (one, two)]
+    assert await books.ledger.advance([same[0], again, same[1]]) == [True, True, True]
+    for record in (one, two):
+        after = await books.again(record)
+        assert (after.version, after.denials) == (record.version + 2, 2)
+
+
+@on_every_ledger
 async def test_one_that_does_not_hold_leaves_the_others(books: Books) -> None:
     block = await books.block()
     one, two, three = await books.admit(*(books.order(block, i) for i in range(3)))

@@ -309,7 +309,7 @@ def test_numbering_gives_way_to_a_crowd_and_goes_on_when_it_is_gone() -> None:
 def test_numbering_goes_on_however_long_a_crowd_stays() -> None:
     async def run() -> None:
         policy = Policy(numbering_batch=1, numbering_share=0.5)
-        p = await point(policy=policy)
+        p = await point(policy=policy, patience=2.0)
         for n in range(3):
             await p.accept(f"A{n}")
         p.issuer.callers = policy.numbering_crowd
