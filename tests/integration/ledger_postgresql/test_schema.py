@@ -259,7 +259,7 @@ HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "LIVE_BY_ORDERS": (sql.LIVE_BY_ORDERS, (["t"], [b"x"])),
     "BY_NUMBERS": (sql.BY_NUMBERS, ("t", ["1"])),
     "DOCUMENTS": (sql.DOCUMENTS, ("t", [1, 2])),
-    "LOCK_STANDING": (sql.LOCK_STANDING, (["t"], [1])),
+    "STANDING": (sql.STANDING, (["t"], [1])),
     "EVENTS": (sql.EVENTS, (5, 10)),
     "EVENTS_OF_TAXPAYER": (sql.EVENTS_OF_TAXPAYER, ("t", 5, 10)),
     "EVENTS_OF_SUBJECT": (sql.EVENTS_OF_SUBJECT, ("o", b"x", 0, 10)),

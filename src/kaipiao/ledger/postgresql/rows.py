@@ -10,7 +10,7 @@ from typing import Any
 
 from kaipiao.ledger import rows
 from kaipiao.ledger.changes import cents
-from kaipiao.ledger.port import Admission, InvoiceRecord, SealedDocument
+from kaipiao.ledger.port import Admission, InvoiceRecord, SealedDocument, Value
 from kaipiao.ledger.postgresql.texts import original, stored
 
 Columns = list[list[Any]]
@@ -90,13 +90,8 @@ def _admission_row(a: Admission) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def advance_row(record: InvoiceRecord) -> tuple[Any, ...]:
-    """A row of the parameters of `statements.ADVANCE`."""
-    instant = rows.stored_instant
-    return (
-        record.taxpayer, record.id, str(record.state), record.version, record.number, instant(record.next_at),
-        rows.stored_deadline(record.deadline), stored(record.submission), instant(record.submitted_at),
-        instant(record.sent_at), instant(record.accepted_at), instant(record.unknown_since), record.denials,
-        record.late_denials, record.doubt, record.refused, record.alone, record.alarmed, record.provenance,
-        stored(record.problem_code), stored(record.problem),
-    )  # fmt: skip
+def stored_value(column: str, value: Value) -> Value:
+    """What an advance sets, as it is stored."""
+    if isinstance(value, str):
+        return stored(value)
+    return value if isinstance(value, bool) else rows.stored_value(column, value)

@@ -352,8 +352,6 @@ _CONTENT = "(SELECT d.content FROM document AS d WHERE d.taxpayer = i.taxpayer A
 
 INVOICE_COLUMNS = ", ".join(_CONTENT if name == "content" else f"i.{name}" for name in rows.INVOICE_COLUMNS)
 
-STANDING_COLUMNS = ", ".join("''::bytea" if name == "content" else f"i.{name}" for name in rows.INVOICE_COLUMNS)
-
 LIVE_BY_ORDERS = f"""
 SELECT {INVOICE_COLUMNS} FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS w (taxpayer, digest, place)
 JOIN order_key AS k ON k.taxpayer = w.taxpayer AND k.digest = w.digest
@@ -548,28 +546,10 @@ AND (
 ORDER BY i.deadline, i.id LIMIT $2
 """
 
-# Without the content, which no change touches.
-LOCK_STANDING = f"""
-SELECT {STANDING_COLUMNS} FROM invoice AS i JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id)
-ON i.taxpayer = w.taxpayer AND i.id = w.id ORDER BY i.taxpayer, i.id FOR UPDATE OF i
-"""
-
-ADVANCE = """
-UPDATE invoice AS i SET
-    state = w.state, version = w.version, number = w.number, next_at = w.next_at, deadline = w.deadline,
-    submission = w.submission, submitted_at = w.submitted_at, sent_at = w.sent_at, accepted_at = w.accepted_at,
-    unknown_since = w.unknown_since, denials = w.denials, late_denials = w.late_denials, doubt = w.doubt,
-    refused = w.refused, alone = w.alone, alarmed = w.alarmed, provenance = w.provenance,
-    problem_code = w.problem_code, problem = w.problem
-FROM unnest(
-    $1::text[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
-    $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::integer[], $14::integer[], $15::boolean[],
-    $16::boolean[], $17::boolean[], $18::integer[], $19::text[], $20::text[], $21::text[]
-) AS w (
-    taxpayer, id, state, version, number, next_at, deadline, submission, submitted_at, sent_at, accepted_at,
-    unknown_since, denials, late_denials, doubt, refused, alone, alarmed, provenance, problem_code, problem
-)
-WHERE i.taxpayer = w.taxpayer AND i.id = w.id
+STANDING = """
+SELECT i.taxpayer, i.id, i.state, i.version, i.number, i.client_order FROM invoice AS i
+JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id) ON i.taxpayer = w.taxpayer AND i.id = w.id
+ORDER BY i.taxpayer, i.id FOR UPDATE OF i
 """
 
 NUMBER_OWNER = "SELECT 1 FROM number_entry WHERE taxpayer = $1 AND number = $2"
