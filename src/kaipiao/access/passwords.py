@@ -55,9 +55,6 @@ class Passwords:
         """Was it made with other parameters than those of now?"""
         return self._hasher.check_needs_rehash(hashed)
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _matches(self, hashed: str, password: bytes) -> bool:
         try:
             return self._hasher.verify(hashed, password)

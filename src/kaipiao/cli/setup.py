@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kaipiao.access import strongbox
 from kaipiao.errors import Malformed, SettingsFault
 from kaipiao.language import Text
 from kaipiao.seal import durable
 from kaipiao.seal.kek import load_or_create_kek
-from kaipiao.seal.keystore import KeyStore
+from kaipiao.seal.keystore import P256, KeyStore
 from kaipiao.settings import FILE_NAME, load
 
 HEADER = """# 开票 Kaipiao 的设置 / settings. 相对路径相对于本目录 / relative paths are relative to this directory.
@@ -38,6 +39,7 @@ def set_up(
         "server": {"port": port},
         "keys": {"audit": keys.create("audit", "SM2"), "token": keys.create("token", "P-256")},
     }
+    keys.create(strongbox.PURPOSE, P256)  # there from the first, so that a copy of keys/ for another node has it
     if database_url_file is not None:
         durable.replace(directory / "database.url", database_url_file.read_text(encoding="utf-8").encode("utf-8"))
         parts["database"] = {"kind": "postgresql", "url_file": "database.url"}

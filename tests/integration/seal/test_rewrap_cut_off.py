@@ -61,7 +61,7 @@ def started(home: Path) -> None:
     asyncio.run(run())
     store = key_store(home, load(home))
     assert store.sealer("seal-1").seal(b"invoice")
-    assert len(store.list()) == 3
+    assert len(store.list()) == 4
 
 
 def test_the_server_starts_after_a_rewrap_that_was_killed_at_any_step(untouched: Path, tmp_path: Path) -> None:

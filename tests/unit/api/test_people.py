@@ -50,6 +50,7 @@ def test_a_person_signs_in_works_and_signs_out() -> None:
         assert (await send(app, "DELETE", "/v1/sessions/current", bearer)).status == 204
         refused = await call(app, "GET", "/v1/account", token=bearer)
         assert (refused.status, refused.json()["code"]) == (401, "KP-ACCESS-13")
+        assert (await post(app, sale("A-2"), token=bearer)).status == 401
         assert (await call(app, "GET", "/v1/invoices", token=await session(app, "wang"))).status == 200
 
     told(story)
