@@ -1,10 +1,20 @@
-"""What the metrics show of the door."""
+"""What metrics and status show of the door."""
 
 from __future__ import annotations
 
 from kaipiao.api.admission import Admission, Priority
 from kaipiao.operations import catalogue
 from kaipiao.operations.metrics import Metrics
+
+
+def standing(admission: Admission) -> dict[str, int]:
+    """As `DoorView` shows it."""
+    return {
+        "waiting": sum(admission.waiting(priority) for priority in Priority),
+        "under_way": admission.under_way,
+        "limit": int(admission.limit),
+        "batches": admission.batches,
+    }
 
 
 def tell(admission: Admission, metrics: Metrics) -> None:

@@ -181,6 +181,7 @@ STATUS: dict[str, object] = {
     "version": "0.1.0",
     "ready": True,
     "reasons": [],
+    "door": {"waiting": 0, "under_way": 3, "limit": 64, "batches": 0},
     "taxpayers": [
         {
             "taxpayer": "91110000MAKP00001M",

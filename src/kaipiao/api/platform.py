@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from kaipiao import __version__
 from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.door_figures import standing
 from kaipiao.api.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRICS, NOT_READY, READY, STATUS, example
 from kaipiao.api.openapi import problems
 from kaipiao.api.stated import CALLER, READING
@@ -103,6 +104,7 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
         "version": __version__,
         "ready": not readiness.reasons,
         "reasons": list(readiness.reasons),
+        "door": standing(services.admission),
         "taxpayers": sellers,
     }
 

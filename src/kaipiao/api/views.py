@@ -88,12 +88,22 @@ class SellerStatusView(BaseModel):
     quota_left: str
 
 
+class DoorView(BaseModel):
+    """Orders that wait for their turn and that are worked on, most at this moment, and batches under way."""
+
+    waiting: int
+    under_way: int
+    limit: int
+    batches: int
+
+
 class StatusView(BaseModel):
     environment: str
     node: str
     version: str
     ready: bool
     reasons: list[str]
+    door: DoorView
     taxpayers: list[SellerStatusView]
 
 
