@@ -18,7 +18,8 @@ def test_no_taxpayers_invoices_are_read_one_by_one_until_a_due_one_is_met(with_b
         block = await books.block(1000)
         for start in range(0, 1000, 500):
             await books.admit(*(books.order(block, i) for i in range(start, start + 500)))
-        connection = await asyncpg.connect(database_url(), server_settings={"plan_cache_mode": "force_generic_plan"})
+        settings = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}  # those of every session
+        connection = await asyncpg.connect(database_url(), server_settings=settings)
         await connection.execute("UPDATE invoice SET state = 'confirmed', next_at = NULL")
         await connection.execute("UPDATE invoice SET state = 'unknown', next_at = id WHERE id % $1 = 0", every)
         await connection.execute("ANALYZE")
@@ -26,7 +27,8 @@ def test_no_taxpayers_invoices_are_read_one_by_one_until_a_due_one_is_met(with_b
         await connection.close()
         await emptied(database_url())  # what was changed by hand contradicts the books
         plan = "\n".join(row[0] for row in rows)
-        assert plan.count("invoice_waiting") >= 3, plan
+        assert plan.count("invoice_waiting") >= 2, plan  # from taxpayer to taxpayer
         assert "invoice_made" not in plan, plan
+        assert "Seq Scan on invoice" not in plan, plan
 
     with_books(test)

@@ -33,7 +33,7 @@ WITH RECURSIVE waiting (state, taxpayer) AS (
     ORDER BY place, next_at, taxpayer, id LIMIT $3
 )
 SELECT {INVOICE_COLUMNS} FROM places AS p, LATERAL (
-    SELECT * FROM invoice AS i WHERE i.taxpayer = p.taxpayer AND i.id = p.id
+    SELECT * FROM invoice AS i WHERE i.taxpayer = p.taxpayer AND i.id = p.id OFFSET 0 -- one by one, not the whole table
 ) AS i
 ORDER BY p.place, p.next_at, p.taxpayer, p.id
 """
