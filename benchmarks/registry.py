@@ -43,6 +43,10 @@ class Run:
         """A bureau and an embedded platform, for all rows that need no other."""
         return self.once("stand", self._stand)
 
+    def leave_stand(self) -> None:
+        """Nothing more is measured on it: what it still has to do would be in the way of other rows."""
+        self._known.pop("stand").close()
+
     def scratch(self) -> Path:
         """A folder of this run."""
         return self.once("scratch", self._scratch)
@@ -65,7 +69,7 @@ class Run:
 
     def _stand(self) -> Stand:
         stand = Stand(self.scratch() / "stand")
-        self._closing.append(stand.bench.close)
+        self._closing.append(stand.close)
         stand.start()
         return stand
 

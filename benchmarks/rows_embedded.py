@@ -32,7 +32,7 @@ def over_conventional_same_sm2(run: Run) -> float:
 
 
 def uploader_share(run: Run) -> float:
-    alone, beside = uploader_rates(run.stand(), 600 if run.quick else 5000)
+    alone, beside = uploader_rates(run.stand(), 400 if run.quick else 5000, _patience(run))
     say(f"  uploader     {alone:.0f}/s alone, {beside:.0f}/s while ingest saturates")
     return beside / alone
 
@@ -42,18 +42,24 @@ def hanging_over_up(run: Run) -> float:
     stand = run.stand()
     ratio, up, hanging = p99_hanging_over_up(stand, half, _seconds(run), 1 if run.quick else 5)
     say(f"  p99 ms at {half:.0f}/s: bureau up {up}, hanging {hanging}")
-    stand.bench.wait_settled(1 if run.quick else SETTLE_SECONDS)
+    stand.bench.wait_settled(_patience(run))
     return ratio
 
 
 def async_over_sync(run: Run) -> float:
-    later = accepted_later(run.stand(), _seconds(run))
+    whole, later = _whole(run), accepted_later(run.stand(), _seconds(run))
     _say_load("… async", later)
-    return float(later["per_second"] / _whole(run)["per_second"])
+    run.leave_stand()
+    return float(later["per_second"] / whole["per_second"])
 
 
 def _seconds(run: Run) -> float:
-    return 2.5 if run.quick else 15.0
+    return 2.0 if run.quick else 15.0
+
+
+def _patience(run: Run) -> float:
+    """Seconds that a row waits for what it leaves behind."""
+    return 2.0 if run.quick else SETTLE_SECONDS
 
 
 def _whole(run: Run) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def _say_load(name: str, report: dict[str, Any]) -> None:
 
 def saturated(stand: Stand, seconds: float) -> dict[str, Any]:
     """The platform as fast as 32 connections drive it; `cpu_us`: of its process from request to confirmed."""
-    stand.load("warm", count=300)
+    stand.load("warm", count=200)
     stand.bench.wait_settled(SETTLE_SECONDS)
     before = cpu_seconds(stand.pid)
     report = stand.load("full", seconds=seconds)
@@ -96,7 +102,7 @@ def conventional_rate(stand: Stand, seconds: float, *, ours: bool) -> dict[str, 
         return load(url, "-", stand.bench.seller, "full", seconds=seconds)
 
 
-def uploader_rates(stand: Stand, backlog: int) -> tuple[float, float]:
+def uploader_rates(stand: Stand, backlog: int, patience: float) -> tuple[float, float]:
     """Invoices a second that reach the bureau: with nothing else to do, and while ingest saturates."""
     alone = _drained(stand, _fall_behind(stand, "alone", backlog))
     waiting = _fall_behind(stand, "beside", backlog)
@@ -108,13 +114,13 @@ def uploader_rates(stand: Stand, backlog: int) -> tuple[float, float]:
     finally:
         shop.terminate()
         shop.communicate()
-    bench.wait_settled(SETTLE_SECONDS)
+    bench.wait_settled(patience)
     return alone, beside
 
 
 def _fall_behind(stand: Stand, prefix: str, backlog: int) -> int:
     """Issue while nobody listens at the bureau's address; how many wait."""
-    stand.bench.bureau.stop()
+    stand.bench.bureau.kill()
     return int(stand.load(prefix, count=backlog)["ok"])
 
 
