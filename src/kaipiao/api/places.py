@@ -10,6 +10,7 @@ from fastapi import Request
 from kaipiao.access.tokens import ANY, Caller
 from kaipiao.api.access import services_of
 from kaipiao.api.admission import Place, Priority
+from kaipiao.settings import NO_TENANT
 
 PLACE = "kaipiao.place"  # in the scope of a request that has one
 
@@ -27,9 +28,11 @@ def placed(request: Request, caller: Caller, priority: Priority) -> Iterator[Pla
 
 
 def party_of(caller: Caller, tenants: Mapping[str, str]) -> str:
-    """Whose share it takes. The tenant's, when all taxpayers of the caller are of one that the settings name (`tenants`, by
-    taxpayer); else that of these taxpayers together, whichever token they are asked for with; for a token of all taxpayers
-    its subject's."""
+    """Whose share it takes. The tenant's, when the caller or all its taxpayers are of one that the settings name (`tenants`,
+    by taxpayer); else that of these taxpayers together, whichever token they are asked for with; for a token of all
+    taxpayers its subject's."""
+    if caller.tenant not in (None, NO_TENANT):
+        return f"tenant:{caller.tenant}"
     if ANY in caller.taxpayers:
         return f"subject:{caller.subject}"
     found = {tenants.get(taxpayer, "") for taxpayer in caller.taxpayers}

@@ -140,11 +140,13 @@ def test_a_refusal_half_way_through_a_body_leaves_nothing_behind() -> None:
 
 
 def test_whose_share_a_caller_takes() -> None:
-    def caller(*taxpayers: str) -> Caller:
-        return Caller("till", taxpayers, frozenset())
+    def caller(*taxpayers: str, tenant: str | None = None) -> Caller:
+        return Caller("till", taxpayers, frozenset(), tenant)
 
     tenants = {SELLER: "shops", OTHER: "shops"}
     assert party_of(caller(SELLER), tenants) == party_of(caller(OTHER, SELLER), tenants) == "tenant:shops"
+    assert party_of(caller(tenant="shops"), {}) == "tenant:shops"
+    assert party_of(caller(SELLER, tenant="default"), {}) == party_of(caller(SELLER), {})
     assert party_of(caller(SELLER), {}) != party_of(caller(OTHER), {})
     assert party_of(caller(SELLER, OTHER), {}) == party_of(caller(OTHER, SELLER), {})
     assert party_of(caller(ANY), tenants) == "subject:till"
