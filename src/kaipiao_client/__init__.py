@@ -15,6 +15,7 @@ from kaipiao_client.errors import (
     OrderConflict,
     Problem,
     RulesBroken,
+    StillWaiting,
     Unavailable,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "RulesBroken",
     "SellerStatus",
     "Status",
+    "StillWaiting",
     "Unavailable",
 ]

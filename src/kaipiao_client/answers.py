@@ -37,18 +37,22 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to one sale of a batch: either `issued` or `problem`. `position` counts the sales from 1."""
+    """The answer to one sale of a batch: `issued`, `accepted` (stored, to be numbered later) or `problem`. `position` counts
+    the sales from 1."""
 
     position: int
     order: str | None
     issued: Issued | None
     problem: Problem | None
+    accepted: Invoice | None = None
 
     @classmethod
     def of(cls, position: int, body: Json) -> BatchAnswer:
         status = int(body["status"])
         if "problem" in body:
             return cls(position, body.get("order"), None, stated(status, body["problem"]))
+        if "accepted" in body:
+            return cls(position, body["order"], None, None, Invoice.of(body["accepted"]))
         return cls(position, body["order"], Issued.of(body["invoice"], replayed=status == 200), None)
 
 

@@ -11,9 +11,9 @@ from typing import Self, TypeVar
 
 from kaipiao_client import calls
 from kaipiao_client.answers import BatchAnswer, Checked, Event, Invoice, Issued, Status
-from kaipiao_client.attempts import Attempts
+from kaipiao_client.attempts import AGAIN, Attempts, Looks, read
 from kaipiao_client.calls import Answer, Call, Sale
-from kaipiao_client.errors import AGAIN, ClientError, NoAnswer, Unavailable, stated_in
+from kaipiao_client.errors import ClientError, NoAnswer, stated_in
 from kaipiao_client.place import Place, Token, headers
 from kaipiao_client.sse import Lines
 from kaipiao_client.wire import Wire, lines
@@ -47,11 +47,41 @@ class AsyncClient:
         """Issue an invoice. The same order gets the same invoice, however often it is sent."""
         return await self._call(calls.issue(sale))
 
-    async def issue_many(self, sales: Iterable[Sale]) -> AsyncGenerator[BatchAnswer, None]:
+    async def accept(self, sale: Sale, *, wait: float = 0.0) -> Issued | Invoice:
+        """Have the order stored and answered at once, to be numbered later: an `Invoice` without a number, unless it has one
+        within `wait` seconds (30 at most). The same order again is as safe as with `issue`."""
+        return await self._call(calls.accept(sale, wait))
+
+    async def wait_for(
+        self, order: str, taxpayer: str | None = None, *, until: str = "issued", patience: float = 60.0
+    ) -> Invoice:
+        """Look at an order until it has its number (`until` "issued"), the bureau's word ("confirmed"), or has ended
+        otherwise: `state` says how. Raises `StillWaiting` after `patience` seconds."""
+        looks = Looks(order, until, patience)
+        while True:
+            found = await self.find(order, taxpayer)
+            if found is not None and looks.enough(found):
+                return found
+            await asyncio.sleep(looks.pause(found))
+
+    async def cancel(self, order: str, taxpayer: str | None = None) -> Invoice:
+        """Cancel an accepted order that has no number yet. Raises `NotFound`, and `OrderConflict` once it has one."""
+        return await self._call(calls.cancel(order, taxpayer))
+
+    async def invoices(self, **filters: object) -> AsyncGenerator[Invoice, None]:
+        """All invoices in ascending id: `state` (one or a list), `kind`, `channel`, `made_from`, `made_to`, `taxpayer`, `after`,
+        `limit` (of a page)."""
+        target: str | None = calls.with_query("/v1/invoices", **filters)
+        while target is not None:
+            found, target = await self._call(calls.page(target))
+            for invoice in found:
+                yield invoice
+
+    async def issue_many(self, sales: Iterable[Sale], *, later: bool = False) -> AsyncGenerator[BatchAnswer, None]:
         """Issue any number of invoices; an answer for each, in the order of the sales unless one had to be repeated.
-        Raises only for what concerns all of them."""
+        `later`: each is stored and answered at once, and numbered later. Raises only for what concerns all of them."""
         for pending in calls.pieces(sales):
-            async with aclosing(self._piece(pending)) as answers:
+            async with aclosing(self._piece(pending, calls.respond_async() if later else None)) as answers:
                 async for answer in answers:
                     yield answer
 
@@ -95,8 +125,8 @@ class AsyncClient:
                 error: ClientError = NoAnswer("the stream ended")
             except LOST as lost:
                 error = NoAnswer(str(lost))
-            except Unavailable as unavailable:
-                error = unavailable
+            except AGAIN as again:
+                error = again
             await asyncio.sleep(attempts.pause_after(error))
 
     async def close(self) -> None:
@@ -114,30 +144,21 @@ class AsyncClient:
     async def _call(self, call: Call[T]) -> T:
         attempts = Attempts(self._deadline)
         while True:
-            retry_after = None
-            sent = self._headers(call.content_type if call.body is not None else None, call.accept)
+            sent = self._headers(call.content_type if call.body is not None else None, call.accept, call.prefer)
             try:
-                answer = await self._exchange(call, sent)
+                return read(call, await self._exchange(call, sent))
             except LOST as lost:
                 error: ClientError = NoAnswer(str(lost))
-            else:
-                if answer.status < 400:
-                    try:
-                        return call.read(answer)
-                    except (ValueError, KeyError, TypeError):
-                        error = NoAnswer("what came back is no answer of the platform")
-                else:
-                    error, retry_after = stated_in(answer.status, answer.content), answer.retry_after()
-                    if answer.status not in AGAIN:
-                        raise error
-            await asyncio.sleep(attempts.pause_after(error, retry_after))
+            except AGAIN as again:
+                error = again
+            await asyncio.sleep(attempts.pause_after(error))
 
     async def _exchange(self, call: Call[T], sent: dict[str, str]) -> Answer:
         wire = self._idle.pop() if self._idle else await Wire.open(self._place, self._timeout)
         try:
             await wire.send(call.method, self._place.prefix + call.target, self._place.authority, sent, call.body)
             status, found = await wire.head()
-            content = b"".join([piece async for piece in wire.body(found)])
+            answer = await wire.answer(status, found)
         except BaseException:
             await wire.close()
             raise
@@ -145,14 +166,15 @@ class AsyncClient:
             self._idle.append(wire)
         else:
             await wire.close()
-        return Answer(status, found, content)
+        return answer
 
-    async def _piece(self, pending: calls.Pending) -> AsyncGenerator[BatchAnswer, None]:
+    async def _piece(self, pending: calls.Pending, prefer: str | None) -> AsyncGenerator[BatchAnswer, None]:
         attempts = Attempts(self._deadline)
         while pending:
             error: ClientError = NoAnswer("the batch was cut off")
             try:
-                stream = self._stream("POST", "/v1/invoices:batch", pending.body(), calls.NDJSON, self._timeout)
+                body = pending.body()
+                stream = self._stream("POST", calls.BATCH, body, calls.NDJSON, self._timeout, prefer=prefer)
                 async with aclosing(stream) as coming:
                     async for line in coming:
                         answer = pending.take(line)
@@ -161,30 +183,37 @@ class AsyncClient:
                             yield answer
             except LOST as lost:
                 error = NoAnswer(str(lost))
-            except Unavailable as unavailable:
-                error = unavailable
+            except AGAIN as again:
+                error = again
             if not pending.all_answered():
                 await asyncio.sleep(attempts.pause_after(pending.last or error))
 
     async def _stream(
-        self, method: str, target: str, body: bytes | None, accept: str, patience: float, last: str | None = None
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        accept: str,
+        patience: float,
+        last: str | None = None,
+        prefer: str | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """The lines of an answer as they come, on a connection of their own. Raises what the platform stated."""
-        sent = self._headers(calls.NDJSON if body is not None else None, accept)
+        sent = self._headers(calls.NDJSON if body is not None else None, accept, prefer)
         if last is not None:
             sent["Last-Event-ID"] = last
         wire = await Wire.open(self._place, patience)
         try:
             await wire.send(method, self._place.prefix + target, self._place.authority, sent, body)
             status, found = await wire.head()
-            content = wire.body(found)
             if status >= 400:
-                raise stated_in(status, b"".join([piece async for piece in content]))
-            async with aclosing(lines(content)) as coming:
+                refused = await wire.answer(status, found)
+                raise stated_in(status, refused.content, refused.retry_after(), whole=refused.whole)
+            async with aclosing(lines(wire.body(found))) as coming:
                 async for line in coming:
                     yield line
         finally:
             await wire.close()
 
-    def _headers(self, content_type: str | None, accept: str) -> dict[str, str]:
-        return headers(self._token, self._language, content_type, accept)
+    def _headers(self, content_type: str | None, accept: str, prefer: str | None) -> dict[str, str]:
+        return headers(self._token, self._language, content_type, accept, prefer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ T = TypeVar("T")
 Sale = Mapping[str, Any]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+BATCH = "/v1/invoices:batch"
 # A platform reads so much of a batch without an answer being taken: sending one whole before reading never gets stuck.
 AT_ONCE = 64
 BYTES_AT_ONCE = 1_000_000
@@ -28,6 +30,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    whole: bool = True  # False: nothing told how long it is, so it may have been cut off
 
     def retry_after(self) -> float | None:
         return seconds_of(self.headers.get("retry-after"))
@@ -43,10 +46,29 @@ class Call(Generic[T]):
     body: bytes | None = None
     content_type: str = JSON
     accept: str = JSON
+    prefer: str | None = None
 
 
 def issue(sale: Sale) -> Call[Issued]:
     return Call("POST", "/v1/invoices", _issued, dumped(sale))
+
+
+def accept(sale: Sale, wait: float) -> Call[Issued | Invoice]:
+    return Call("POST", "/v1/invoices", _issued_or_accepted, dumped(sale), prefer=respond_async(wait))
+
+
+def respond_async(wait: float = 0.0) -> str:
+    return f"respond-async, wait={int(wait)}" if wait >= 1 else "respond-async"
+
+
+def cancel(order: str, taxpayer: str | None) -> Call[Invoice]:
+    target = with_query("/v1/invoices:cancel", order=order, taxpayer=taxpayer)
+    return Call("POST", target, lambda answer: Invoice.of(_json(answer)), b"")
+
+
+def page(target: str) -> Call[tuple[list[Invoice], str | None]]:
+    """A page of a list, and where the next one is."""
+    return Call("GET", target, _page)
 
 
 def check(sale: Sale) -> Call[Checked]:
@@ -71,8 +93,9 @@ def status() -> Call[Status]:
 
 
 def with_query(path: str, **parameters: object) -> str:
-    given = {name: str(value) for name, value in parameters.items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path
+    """Values that are None are left out, lists are repeated."""
+    given = {n: v if isinstance(v, list | tuple) else str(v) for n, v in parameters.items() if v not in (None, (), [])}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
 
 def dumped(sale: Sale) -> bytes:
@@ -109,10 +132,13 @@ class Pending:
         return b"".join(self._left[position] + b"\n" for position in self._sent)
 
     def take(self, line: bytes) -> BatchAnswer | None:
-        """The final answer that this line is, if it is one."""
-        body = json.loads(line)
-        position = self._sent[int(body["position"]) - 1]
-        answer = BatchAnswer.of(position, body)
+        """The final answer that this line is, if it is one. Raises `ValueError` for what is no answer to a sale."""
+        try:
+            body = json.loads(line)
+            position = self._sent[int(body["position"]) - 1]
+            answer = BatchAnswer.of(position, body)
+        except (LookupError, TypeError) as strange:
+            raise ValueError("what came back is no answer to a sale") from strange
         if answer.problem is not None and answer.problem.status in AGAIN:
             self.last = answer.problem
             return None
@@ -141,6 +167,15 @@ def pieces(sales: Iterable[Sale]) -> Iterator[Pending]:
 
 def _issued(answer: Answer) -> Issued:
     return Issued.of(_json(answer), replayed=answer.headers.get("kaipiao-replayed") == "true")
+
+
+def _issued_or_accepted(answer: Answer) -> Issued | Invoice:
+    return Invoice.of(_json(answer)) if answer.status == 202 else _issued(answer)
+
+
+def _page(answer: Answer) -> tuple[list[Invoice], str | None]:
+    next_page = re.fullmatch(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
+    return [Invoice.of(one) for one in json.loads(answer.content)], next_page[1] if next_page else None
 
 
 def _first(answer: Answer) -> Invoice | None:

@@ -2,6 +2,7 @@
 
 ClientError
 ├── NoAnswer         nothing usable came back until the deadline: send the same order again
+├── StillWaiting     an order has no number, or no confirmation, after all the time that it was given
 └── Problem          the platform said no (RFC 9457): `code`, `next_step`, `send_again`
     ├── Unavailable      429, 502, 503, 504 until the deadline: send the same order again
     ├── AccessRefused    401, 403
@@ -32,12 +33,26 @@ class NoAnswer(ClientError):
     next_step = "请用同一订单号再次发送。Send the same order again: it is never issued twice."
 
 
+class StillWaiting(ClientError):
+    """The order is not forgotten: ask for it later. `state`: how it stands; None: there is no such order."""
+
+    code = "KP-CLIENT-02"
+    next_step = "订单已受理，稍后再查。The order is stored; ask for it later."
+    send_again = "same_order_key"
+
+    def __init__(self, order: str, state: str | None) -> None:
+        self.order = order
+        self.state = state
+        super().__init__(f"{order}: {state or 'not found'}")
+
+
 class Problem(ClientError):
     """What the platform stated. `body` is the whole problem; it carries no invoice content."""
 
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, body: Mapping[str, Any], retry_after: float | None = None) -> None:
         self.status = status
         self.body = body
+        self._retry_after = retry_after  # of the header
         self.code = str(body.get("code", ""))
         self.title = str(body.get("title", ""))
         self.detail = str(body.get("detail", ""))
@@ -49,12 +64,12 @@ class Problem(ClientError):
 
 
 class Unavailable(Problem):
-    """It cannot be done just now. `retry_after`: seconds, where the problem says so."""
+    """It cannot be done just now. `retry_after`: seconds, where the answer says so."""
 
     @property
     def retry_after(self) -> float | None:
         found = self.body.get("retry_after")
-        return float(found) if isinstance(found, int | float) else None
+        return float(found) if isinstance(found, int | float) else self._retry_after
 
 
 class AccessRefused(Problem):
@@ -87,17 +102,19 @@ _BY_STATUS: Mapping[int, type[Problem]] = {
 }
 
 
-def stated(status: int, body: Mapping[str, Any]) -> Problem:
+def stated(status: int, body: Mapping[str, Any], retry_after: float | None = None) -> Problem:
     """The error of a problem."""
-    if body.get("code") == "KP-RULE-00":
-        return RulesBroken(status, body)
-    return _BY_STATUS.get(status, Problem)(status, body)
+    kind = RulesBroken if body.get("code") == "KP-RULE-00" else _BY_STATUS.get(status, Problem)
+    return kind(status, body, retry_after)
 
 
-def stated_in(status: int, content: bytes) -> Problem:
-    """The error of an answer, also of one that a proxy made and that holds no problem."""
+def stated_in(status: int, content: bytes, retry_after: float | None = None, *, whole: bool = True) -> Problem:
+    """The error of an answer, also of one that a proxy made and that holds no problem. Raises `NoAnswer` for one that may
+    have been cut off (not `whole`) and says nothing that can be read."""
     try:
         body = json.loads(content)
     except ValueError:
-        body = {}
-    return stated(status, body if isinstance(body, dict) else {})
+        body = None
+    if not isinstance(body, dict) and not whole:
+        raise NoAnswer("the answer was cut off")
+    return stated(status, body if isinstance(body, dict) else {}, retry_after)

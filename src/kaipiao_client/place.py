@@ -41,11 +41,15 @@ class Place:
         return f"{host}:{self.port}"
 
 
-def headers(token: Token, language: str, content_type: str | None, accept: str) -> dict[str, str]:
+def headers(
+    token: Token, language: str, content_type: str | None, accept: str, prefer: str | None = None
+) -> dict[str, str]:
     given = token if isinstance(token, str) else token()
     if not given.isascii() or not given.isprintable() or " " in given:
         raise ClientError("token: not a bearer token")
     found = {"Authorization": f"Bearer {given}", "Accept": accept, "Accept-Language": language}
     if content_type is not None:
         found["Content-Type"] = content_type
+    if prefer is not None:
+        found["Prefer"] = prefer
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
+from kaipiao_client.calls import Answer
 from kaipiao_client.place import Place
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes: of an answer in a batch; a head's lines are bounded by the same
@@ -52,6 +53,12 @@ class Wire:
             if int(rest[:3]) >= 200:
                 self.usable = headers.get("connection", "").lower() != "close"
                 return int(rest[:3]), headers
+
+    async def answer(self, status: int, headers: Mapping[str, str]) -> Answer:
+        """The answer as a whole; what has neither a length nor chunks may have been cut off."""
+        sized = "content-length" in headers or headers.get("transfer-encoding", "").lower() == "chunked"
+        content = b"".join([piece async for piece in self.body(headers)])
+        return Answer(status, headers, content, whole=sized)
 
     async def body(self, headers: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """The content in pieces. Raises `Broken` when it ends too early."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from kaipiao_client import AsyncClient, Client, Issued, NotFound, OrderConflict, RulesBroken
+from kaipiao_client import AsyncClient, Client, Invoice, Issued, NotFound, OrderConflict, RulesBroken, StillWaiting
 from kaipiao_lab.bench import Bench
 from kaipiao_lab.sales import Sales
 
@@ -92,32 +92,33 @@ def numbers_in_the_books(bench: Bench, orders: list[object]) -> dict[str, list[s
 
 
 def test_every_order_has_one_number_though_connections_are_cut_at_random(bench: Bench) -> None:
-    wanted = sales(bench, 60, "cut")
+    wanted = sales(bench, 20, "cut")
 
     async def run() -> tuple[list[Issued], int]:
-        async with cutting(bench, 1, 9000) as (url, proxy), AsyncClient(url, bench.token, timeout=5) as client:
+        async with cutting(bench, 1, 3500) as (url, proxy), AsyncClient(url, bench.token, timeout=5) as client:
             made = await asyncio.gather(*(client.issue(sale) for sale in wanted))
             return list(made), proxy.cuts
 
     made, cuts = asyncio.run(run())
-    assert cuts > 5
+    assert cuts > 20, "most attempts do not come through"
     books = numbers_in_the_books(bench, [sale["order"] for sale in wanted])
     assert {one.order: [one.number] for one in made} == books
-    assert len({one.number for one in made}) == 60
+    assert len({one.number for one in made}) == 20
 
 
-@pytest.mark.parametrize("most", [30_000, 120_000])
-def test_a_batch_through_a_way_that_is_cut_at_random_is_issued_once(bench: Bench, most: int) -> None:
-    wanted = sales(bench, 150, f"many{most}")
-    wanted[70] = {**wanted[70], "kind": "wrong"}
+@pytest.mark.parametrize(("most", "count"), [(4_500, 24), (30_000, 150), (120_000, 150)])
+def test_a_batch_through_a_way_that_is_cut_at_random_is_issued_once(bench: Bench, most: int, count: int) -> None:
+    wanted = sales(bench, count, f"many{most}")
+    wrong = count // 2
+    wanted[wrong] = {**wanted[wrong], "kind": "wrong"}
 
     async def run() -> int:
         async with cutting(bench, 2, most) as (url, proxy), AsyncClient(url, bench.token, timeout=5) as client:
             answers = [answer async for answer in client.issue_many(wanted)]
-            assert sorted(answer.position for answer in answers) == list(range(1, 151))
+            assert sorted(answer.position for answer in answers) == list(range(1, count + 1))
             for answer in answers:
                 assert answer.order == wanted[answer.position - 1]["order"]
-                assert (answer.problem is not None) == (answer.position == 71)
+                assert (answer.problem is not None) == (answer.position == wrong + 1)
                 if answer.issued is not None:
                     numbers[answer.issued.order] = [answer.issued.number]
             return proxy.cuts
@@ -126,7 +127,7 @@ def test_a_batch_through_a_way_that_is_cut_at_random_is_issued_once(bench: Bench
     assert asyncio.run(run()) >= 1
     books = numbers_in_the_books(bench, list(numbers))
     assert books == numbers
-    assert len(books) == 149
+    assert len(books) == count - 1
 
 
 class Proxied:
@@ -154,11 +155,11 @@ class Proxied:
 
 
 def test_ordinary_code_gets_one_number_for_each_order_too(bench: Bench) -> None:
-    wanted = sales(bench, 80, "plain")
-    with Proxied(bench, 3, 30_000) as way, Client(way.url, bench.token, timeout=5) as client:
-        made = [client.issue(sale) for sale in wanted[:20]]
-        answers = list(client.issue_many(wanted[20:]))
-        assert way.proxy.cuts >= 1
+    wanted = sales(bench, 30, "plain")
+    with Proxied(bench, 3, 5_000) as way, Client(way.url, bench.token, timeout=5) as client:
+        made = [client.issue(sale) for sale in wanted[:12]]
+        answers = list(client.issue_many(wanted[12:]))
+        assert way.proxy.cuts >= 12
     found = {one.order: [one.number] for one in made}
     found |= {a.issued.order: [a.issued.number] for a in answers if a.issued is not None}
     assert found == numbers_in_the_books(bench, [sale["order"] for sale in wanted])
@@ -215,6 +216,48 @@ def test_what_was_issued_is_found_read_and_checked(bench: Bench, client: Client)
     status = client.status()
     assert status.taxpayers[0].taxpayer == bench.seller
     assert status.taxpayers[0].numbers_left > 0
+
+
+def test_an_order_is_accepted_first_waited_for_listed_and_cancelled_while_it_can_be(
+    bench: Bench, client: Client
+) -> None:
+    first, second, third = sales(bench, 3, "later")
+    order = str(first["order"])
+    accepted = client.accept(first)
+    assert isinstance(accepted, Invoice)
+    assert (accepted.order, accepted.number) == (order, None)
+    numbered = client.wait_for(order, bench.seller, patience=30)
+    assert numbered.number is not None
+    confirmed = client.wait_for(order, until="confirmed", patience=60)
+    assert (confirmed.state, confirmed.number) == ("confirmed", numbered.number)
+    with pytest.raises(OrderConflict) as late:
+        client.cancel(order, bench.seller)
+    assert late.value.code == "KP-ORDER-02"
+    at_once = client.accept(second, wait=10)
+    assert isinstance(at_once, Issued)
+    assert client.accept(second) == Issued.of(at_once.raw, replayed=True)
+    with pytest.raises(StillWaiting) as nowhere:
+        client.wait_for("nobody's", patience=0.3)
+    assert nowhere.value.state is None
+    (later,) = client.issue_many([third], later=True)
+    assert later.accepted is not None
+    try:
+        assert client.cancel(str(third["order"])).state == "cancelled"
+    except OrderConflict:
+        assert client.wait_for(str(third["order"])).number is not None, "its number was faster"
+    listed = [one.order for one in client.invoices(taxpayer=bench.seller, state=["confirmed", "issued"], limit=7)]
+    assert order in listed
+    assert len(listed) == len(set(listed))
+
+    async def the_same() -> None:
+        async with AsyncClient(bench.url(), bench.token) as beside:
+            assert (await beside.accept(second)) == Issued.of(at_once.raw, replayed=True)
+            assert (await beside.wait_for(order, until="confirmed")).number == numbered.number
+            with pytest.raises(OrderConflict):
+                await beside.cancel(order)
+            assert [one.order async for one in beside.invoices(taxpayer=bench.seller, kind="general", limit=9)]
+
+    asyncio.run(the_same())
 
 
 def test_what_is_refused_says_why_and_what_next(bench: Bench, client: Client) -> None:

@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-Reply = Callable[
-    [bytes], bytes | None
-]  # a request's body to the bytes that are sent; None: nothing, and the line is cut
+# A request's body to the bytes that are sent; None: nothing, and the line is cut. A number: so many bytes of the request
+# are read, then the line is cut.
+Reply = Callable[[bytes], bytes | None] | int
+
+
+class Cut(bytes):
+    """An answer after which the line is cut, whether it is whole or not."""
 
 
 @dataclass
@@ -55,16 +59,24 @@ def server(*script: Reply) -> Iterator[Seen]:
             except OSError:
                 return
             with connection, connection.makefile("rb") as stream:
-                while left and (head := _head(stream)):
+                while left:
+                    if isinstance(left[0], int):
+                        stream.read(left.pop(0))
+                        break
+                    head = _head(stream)
+                    if not head:
+                        break
                     length = next((int(h.split(":")[1]) for h in head if h.lower().startswith("content-length:")), 0)
                     body = stream.read(length)
                     seen.heads.append("\n".join(head))
                     seen.bodies.append(body)
-                    reply = left.pop(0)(body)
+                    answering = left.pop(0)
+                    assert not isinstance(answering, int)
+                    reply = answering(body)
                     if reply is None:
                         break
                     connection.sendall(reply)
-                    if b"X-Cut" in reply:
+                    if isinstance(reply, Cut) or b"X-Cut" in reply:
                         break
                     if b"Transfer-Encoding" in reply[:100] and not reply.endswith(b"0\r\n\r\n"):
                         break
