@@ -4,7 +4,7 @@ belongs to a tenant sees and manages that tenant's accounts only."""
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -78,9 +78,11 @@ class Accounts:
             raise AccountUnknown
         return found
 
-    async def locked_until(self, account: Account) -> datetime | None:
-        key = key_of_account(account.account)
-        return (await self._books.login_locks([key], self._clock.now())).get(key)
+    async def locked(self, accounts: Sequence[Account]) -> dict[str, datetime]:
+        """Which of them are locked after failures, and until when, by name."""
+        names_of = {key_of_account(one.account): one.account for one in accounts}
+        locks = await self._books.login_locks(list(names_of), self._clock.now())
+        return {names_of[key]: until for key, until in locks.items()}
 
     async def make(self, caller: Caller, wanted: NewAccount, by: By) -> tuple[Account, str | None]:
         """The account, and its first password when that was made up here. Raises `AccountTaken`, `MoreThanOwn`,

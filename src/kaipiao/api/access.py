@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from kaipiao.access.tokens import Caller, Permission, Session, require
 from kaipiao.api.addresses import refuse_unknown_parameters
-from kaipiao.api.people import people_of
+from kaipiao.api.people import people_of, source
 from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, NotFound, PermissionMissing
 from kaipiao.issuing.trail import actor
@@ -35,7 +35,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
                 await people_of(request).sessions.require_live(found.session)
         except AccessRefused as refused:
             services_of(request).scrape.metrics.token_refused(refused.code)
-            await services_of(request).refusals.hold(request.client.host if request.client else "")
+            await services_of(request).refusals.hold(source(request))
             raise
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
         actor.set(found.subject)  # for the events of this request; each has a context of its own

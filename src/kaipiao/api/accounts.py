@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -113,7 +114,7 @@ async def accounts(
     limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
 ) -> list[AccountView]:
     """By name."""
-    return [account_view(one, None) for one in await people_of(request).accounts.page(caller, tenant, after, limit)]
+    return await _views(request, await people_of(request).accounts.page(caller, tenant, after, limit))
 
 
 @router.post(
@@ -135,7 +136,7 @@ async def make(request: Request, caller: Managing) -> MadeView:
     form = await form_of(request, NewAccountForm)
     wanted = NewAccount(form.account, form.role, form.tenant, tuple(form.taxpayers), form.password, form.must_change)
     account, first = await people_of(request).accounts.make(caller, wanted, by(request, caller))
-    return _made(account, first)
+    return _made(await _view(request, account), first)
 
 
 @router.get(
@@ -145,9 +146,7 @@ async def make(request: Request, caller: Managing) -> MadeView:
     summary="一个账户 / One account",
 )
 async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
-    desk = people_of(request).accounts
-    found = await desk.find(caller, account)
-    return account_view(found, await desk.locked_until(found))
+    return await _view(request, await people_of(request).accounts.find(caller, account))
 
 
 @router.post(
@@ -163,9 +162,8 @@ async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
 async def role(request: Request, caller: Managing, account: Name) -> AccountView:
     """Its sessions end."""
     form = await form_of(request, RoleForm)
-    return account_view(
-        await people_of(request).accounts.set_role(caller, account, form.role, by(request, caller)), None
-    )
+    desk = people_of(request).accounts
+    return await _view(request, await desk.set_role(caller, account, form.role, by(request, caller)))
 
 
 @router.post(
@@ -176,7 +174,7 @@ async def role(request: Request, caller: Managing, account: Name) -> AccountView
 )
 async def disable(request: Request, caller: Managing, account: Name) -> AccountView:
     """Its sessions end; nothing of it is deleted."""
-    return account_view(await people_of(request).accounts.disable(caller, account, by(request, caller)), None)
+    return await _view(request, await people_of(request).accounts.disable(caller, account, by(request, caller)))
 
 
 @router.post(
@@ -186,7 +184,7 @@ async def disable(request: Request, caller: Managing, account: Name) -> AccountV
     summary="启用 / Enable",
 )
 async def enable(request: Request, caller: Managing, account: Name) -> AccountView:
-    return account_view(await people_of(request).accounts.enable(caller, account, by(request, caller)), None)
+    return await _view(request, await people_of(request).accounts.enable(caller, account, by(request, caller)))
 
 
 @router.post(
@@ -197,7 +195,7 @@ async def enable(request: Request, caller: Managing, account: Name) -> AccountVi
 )
 async def unlock(request: Request, caller: Managing, account: Name) -> AccountView:
     """The account; a source that is locked stays so until its time is over."""
-    return account_view(await people_of(request).accounts.unlock(caller, account, by(request, caller)), None)
+    return await _view(request, await people_of(request).accounts.unlock(caller, account, by(request, caller)))
 
 
 @router.post(
@@ -222,7 +220,7 @@ async def reset_password(request: Request, caller: Managing, account: Name) -> M
     form = await form_of(request, ResetForm)
     desk = people_of(request).accounts
     found, first = await desk.reset_password(caller, account, form.password, by(request, caller))
-    return _made(found, first)
+    return _made(await _view(request, found), first)
 
 
 @router.post(
@@ -233,7 +231,7 @@ async def reset_password(request: Request, caller: Managing, account: Name) -> M
 )
 async def reset_totp(request: Request, caller: Managing, account: Name) -> AccountView:
     """For somebody who lost the device and the recovery codes. Its sessions end."""
-    return account_view(await people_of(request).accounts.reset_codes(caller, account, by(request, caller)), None)
+    return await _view(request, await people_of(request).accounts.reset_codes(caller, account, by(request, caller)))
 
 
 def account_view(account: Account, locked_until: datetime | None) -> AccountView:
@@ -251,5 +249,15 @@ def account_view(account: Account, locked_until: datetime | None) -> AccountView
     )
 
 
-def _made(account: Account, first: str | None) -> MadeView:
-    return MadeView(**account_view(account, None).model_dump(), initial_password=first)
+async def _views(request: Request, accounts: Sequence[Account]) -> list[AccountView]:
+    locked = await people_of(request).accounts.locked(accounts)
+    return [account_view(one, locked.get(one.account)) for one in accounts]
+
+
+async def _view(request: Request, account: Account) -> AccountView:
+    (view,) = await _views(request, [account])
+    return view
+
+
+def _made(view: AccountView, first: str | None) -> MadeView:
+    return MadeView(**view.model_dump(), initial_password=first)
