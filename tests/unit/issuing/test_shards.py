@@ -123,7 +123,7 @@ async def pair(policy: Policy | None = None, sellers: Sequence[str] = SELLERS, p
                 ledger, own, policy, node=node, clock=clock, sellers=sellers, lease_clock=seconds, patience=patience
             )
         )
-    return Pair(*points, wire, seconds)
+    return Pair(points[0], points[1], wire, seconds)
 
 
 def test_each_taxpayers_calls_come_from_one_node_and_no_submission_is_polled_twice_at_once() -> None:
@@ -286,7 +286,7 @@ def test_numbers_are_pulled_by_the_holder_only_and_it_hurries_when_another_node_
         await two.b.shards.round(set)
         await two.b.supply.round()
         more, short = await two.a.shards.round(set)
-        assert (more, short) == (False, {SELLER})
+        assert (more, short) == (False, frozenset({SELLER}))
         two.a.supply.hurry(short)
         await two.a.supply.round()
         assert [call for call in two.wire.calls if call[1] == "numbers"] == [("n1", "numbers", SELLER)] * 2
