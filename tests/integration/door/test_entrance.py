@@ -14,6 +14,7 @@ from served import Served, answered, heard
 
 from kaipiao.cli import entrance, files
 from kaipiao.cli.entrance import Door, source_of
+from kaipiao.cli.patience import Patience
 from kaipiao.errors import DoorFull
 
 GET = b"GET /at-once HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -124,6 +125,25 @@ def test_a_handshake_that_does_not_come_to_its_end_is_cut_and_counts_until_then(
             client.sendall(GET)
             assert answered(client, b".")
             assert served.entrance.connections == 1
+        served.empty()
+
+
+def test_over_tls_a_body_waits_too_and_who_never_reads_is_cut(certificate: Path) -> None:
+    """TLS itself takes a whole answer: that it is unread shows when the idle connection is to be closed."""
+    trusting = ssl.create_default_context(cafile=certificate / "crt.pem")
+    hasty = Patience(write_s=0.5)
+    with (
+        Served(hasty, secure=secure(certificate), keepalive=0.5) as served,
+        trusting.wrap_socket(served.connect(), server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 1_000_000)
+        served.until(lambda: served.begun == ["/held"], "the request did not begin")
+        assert len(served.only_connection().cycle.body) <= 512 * 1024
+        served.open_gate()
+        client.sendall(b"x" * 2_000_000)
+        assert answered(client, b"3000000")
+        client.sendall(GET.replace(b"/at-once", b"/big"))
+        served.until(lambda: served.cut == ["unread"], "it was not cut")
         served.empty()
 
 
