@@ -5,6 +5,7 @@ Of an exception only its type and its places are written: a message may quote wh
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import io
 import json
@@ -12,6 +13,8 @@ import logging
 import sys
 import threading
 import traceback
+from contextlib import nullcontext, suppress
+from typing import TextIO
 
 from kaipiao.operations.repeats import Repeats
 from kaipiao.operations.request_context import REQUEST_ID
@@ -47,12 +50,42 @@ class JsonLines(logging.Formatter):
         return _ENCODED(line)
 
 
+class LinesOfATurn(logging.StreamHandler[TextIO]):
+    """Lines of requests that end in one turn of the event loop are written in one go: they end in groups, as the ledger
+    commits them, and each write would let go of the interpreter and wait for it. Every other line is written at once, behind
+    those that came before it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record, RequestLine) and (loop := asyncio._get_running_loop()) is not None:
+            if not self._lines:
+                loop.call_soon(self.flush)
+            self._lines.append(self.format(record))
+            return
+        self._write()
+        super().emit(record)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            self._write()
+            super().flush()
+
+    def _write(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            with suppress(OSError, ValueError):  # nobody reads the log any more; a request does not fail for that
+                self.stream.write("\n".join(lines) + "\n")
+
+
 def begin(level: int = logging.INFO) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # our lines do not say them
     if isinstance(sys.stderr, io.TextIOWrapper):
         codecs.register_error(_ESCAPED, _escaped)
         sys.stderr.reconfigure(errors=_ESCAPED)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LinesOfATurn(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(Repeats())
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)

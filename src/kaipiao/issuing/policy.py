@@ -36,7 +36,7 @@ class Policy:
     clock_back: float = 1.0  # how far the clock may step back before issuing refuses
     numbering_batch: int = 64  # accepted orders of one taxpayer that are numbered side by side
     numbering_crowd: int = 8  # callers under way at once, from which on numbering gives way to them
-    numbering_share: float = 0.1  # of the time that it takes all the same, so that it always goes on
+    numbering_share: float = 0.03  # of the time that it takes all the same, so that it always goes on
     numbering_at_once: int = 8  # taxpayers whose accepted orders are numbered at the same time
     numbering_idle: float = 0.5  # pause of the numberer when nobody waits
     numbering_retry: float = 3600.0  # an accepted order that is refused now is looked at again

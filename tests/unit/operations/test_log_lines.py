@@ -272,3 +272,38 @@ def test_a_line_is_json_in_every_encoding_of_stderr(
     logging.getLogger("kaipiao.x").warning("开票 é 😀 \x80 \udc80")
     (line,) = written.getvalue().decode(encoding).splitlines()
     assert json.loads(line)["message"] == "开票 é 😀 \x80 \udc80"
+
+
+def _request_ended(subject: str) -> None:
+    logging.getLogger("kaipiao.request").handle(RequestLine("POST", "/v1/invoices", 201, 0.001, None, subject))
+
+
+def test_requests_of_one_turn_are_written_together_and_nothing_overtakes_them(stderr: Written) -> None:
+    async def run() -> tuple[str, str]:
+        logs.begin()
+        _request_ended("one")
+        _request_ended("two")
+        at_once = stderr.getvalue()
+        logging.getLogger("kaipiao.issuing").error("three")
+        _request_ended("four")
+        behind = stderr.getvalue()
+        await asyncio.sleep(0)
+        return at_once, behind
+
+    at_once, behind = asyncio.run(run())
+    assert at_once == ""
+    assert len(behind.splitlines()) == 3
+    assert [line.get("subject") or line["message"] for line in lines(stderr)] == ["one", "two", "three", "four"]
+
+
+def test_requests_that_end_when_the_loop_does_are_written_at_the_end(stderr: Written) -> None:
+    async def run() -> None:
+        logs.begin()
+        _request_ended("last")
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(run())
+    loop.close()
+    for handler in logging.getLogger().handlers:
+        handler.flush()  # as `logging.shutdown` does
+    assert [line["subject"] for line in requests(stderr)] == ["last"]
