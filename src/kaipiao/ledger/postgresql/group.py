@@ -58,10 +58,12 @@ async def _admit(lane: Lane, session: Session, tip: ChainTip, items: Sequence[Ad
 
 
 def _all_new(items: Sequence[Admission]) -> bool:
-    """Whether nothing within the group itself speaks against storing all of it."""
+    """Whether nothing within the group itself speaks against storing all of it; orders that are there and get their number
+    are not tried in vain. A hint only: the ledger decides by what it has."""
     orders = {(a.taxpayer, a.order) for a in items}
     numbers = [(a.taxpayer, a.number) for a in items if a.number is not None]
-    return len(orders) == len(items) and len(set(numbers)) == len(numbers) and not any(a.replaces for a in items)
+    known = any(a.replaces or (a.event is not None and a.event.kind == "numbered") for a in items)
+    return len(orders) == len(items) and len(set(numbers)) == len(numbers) and not known
 
 
 async def _store_all(session: Session, tip: ChainTip, items: Sequence[Admission]) -> Round | None:
