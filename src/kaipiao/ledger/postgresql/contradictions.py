@@ -3,12 +3,14 @@
 # lint: all taxpayers: sums are checked over the whole ledger
 CONTRADICTIONS = {
     "a finished block's count of used numbers differs from its entries": """
-        SELECT taxpayer, id FROM number_block AS b WHERE used IS NOT NULL AND used <> (
-            SELECT count(*) FROM number_entry AS e WHERE e.taxpayer = b.taxpayer AND e.block = b.id)
+        SELECT b.taxpayer, b.id FROM number_block AS b LEFT JOIN (
+            SELECT taxpayer, block, count(*) AS count FROM number_entry GROUP BY taxpayer, block
+        ) AS e ON e.taxpayer = b.taxpayer AND e.block = b.id WHERE b.used <> coalesce(e.count, 0)
     """,
     "a block has more entries than numbers": """
-        SELECT taxpayer, id FROM number_block AS b WHERE size - expired < (
-            SELECT count(*) FROM number_entry AS e WHERE e.taxpayer = b.taxpayer AND e.block = b.id)
+        SELECT b.taxpayer, b.id FROM number_block AS b JOIN (
+            SELECT taxpayer, block, count(*) AS count FROM number_entry GROUP BY taxpayer, block
+        ) AS e ON e.taxpayer = b.taxpayer AND e.block = b.id WHERE b.size - b.expired < e.count
     """,
     "a segment's carved numbers differ from its blocks": """
         SELECT taxpayer, serial FROM number_segment AS s WHERE carved <> (
@@ -76,6 +78,7 @@ CONTRADICTIONS = {
     """,
     "a chain's tip is not its last event": """
         SELECT NULL, t.writer FROM chain_tip AS t
-        WHERE t.sequence <> (SELECT coalesce(max(sequence), 0) FROM event AS e WHERE e.writer = t.writer)
+        LEFT JOIN (SELECT writer, max(sequence) AS last FROM event GROUP BY writer) AS e ON e.writer = t.writer
+        WHERE t.sequence <> coalesce(e.last, 0)
     """,
 }
