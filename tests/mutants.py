@@ -506,7 +506,7 @@ MUTANTS = [
     Mutant(
         "what was never sent is told of the invoice",
         "issuing/asker.py",
-        "        return None if answer.outcome is Outcome.NOT_SENT else (record, answer, digest)\n",
+        "        return None if unreached(answer) else (record, answer, digest)\n",
         "        return record, answer, digest\n",
         (PATIENCE + "test_while_the_bureau_cannot_be_reached_nothing_is_written_about_polls_and_asks",),
     ),

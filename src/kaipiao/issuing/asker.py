@@ -12,7 +12,7 @@ from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of, upload_item
+from kaipiao.issuing.wire import answer_of, unreached, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, SealedDocument
 
 REMEMBERED = 10_000  # invoices whose failed asks are counted
@@ -65,10 +65,10 @@ class Asker:
             return await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
 
         answer = await answer_of(ask(), channel.name, "ask")
-        self._reach.note(channel.name, answer.outcome)
+        self._reach.note(channel.name, answer)
         if answer.retry_after:
             self._paces[channel.name].hold(taxpayer, answer.retry_after)
-        return None if answer.outcome is Outcome.NOT_SENT else (record, answer, digest)
+        return None if unreached(answer) else (record, answer, digest)
 
     def _advance(self, channel: Channel, record: InvoiceRecord, answer: Answer[Held | None], digest: bytes) -> Advance:
         failures, now = self._count(record, answer.outcome), self._clock.now()

@@ -13,7 +13,7 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import trail
 from kaipiao.issuing.deadlines import resolve_by, upload_closes
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.wire import DEFECT
+from kaipiao.issuing.wire import DEFECT, unreached
 from kaipiao.ledger.port import Advance, InvoiceRecord, Value
 
 SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
@@ -59,7 +59,7 @@ def _submitted(record: InvoiceRecord, submission: str, caps: Capabilities, now: 
 
 def _once_more(record: InvoiceRecord, answer: Answer[str], policy: Policy, now: datetime) -> Advance:
     """Safe to send the same number again. After the bureau's own fault (RETRY) a copy may be there: that is a doubt."""
-    most = policy.probe_seconds if answer.outcome is Outcome.NOT_SENT else policy.retry_most
+    most = policy.probe_seconds if unreached(answer) else policy.retry_most
     pause = max(min(policy.backoff(record.tries), most), answer.retry_after or 0.0)
     changes: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
     if answer.outcome is Outcome.RETRY:

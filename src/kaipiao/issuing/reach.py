@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import TypeVar
 
-from kaipiao.authority.channel import Outcome
+from kaipiao.authority.channel import Answer
 from kaipiao.clock import Clock
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.wire import unreached
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Reach:
@@ -34,9 +38,9 @@ class Reach:
     def is_lost(self, channel: str) -> bool:
         return channel in self._next_try
 
-    def note(self, channel: str, outcome: Outcome) -> None:
+    def note(self, channel: str, answer: Answer[T]) -> None:
         """What a call has shown."""
-        if outcome is not Outcome.NOT_SENT:
+        if not unreached(answer):
             if self._next_try.pop(channel, None) is not None:
                 log.warning("the far side is reached again", extra={"channel": channel})
         elif channel not in self._next_try:

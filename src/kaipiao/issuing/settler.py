@@ -19,7 +19,7 @@ from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of
+from kaipiao.issuing.wire import answer_of, unreached
 from kaipiao.ledger.changes import alarm_step
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
 
@@ -103,9 +103,9 @@ class Settler:
         if not self._shards.holds(taxpayer):
             return 0
         answer = await answer_of(channel.poll(taxpayer, submission), channel_name, "poll")
-        self._reach.note(channel_name, answer.outcome)
+        self._reach.note(channel_name, answer)
         now = self._clock.now()
-        if answer.outcome is Outcome.NOT_SENT:  # nothing was learnt: they stay due until the far side is reached
+        if unreached(answer):  # nothing was learnt: they stay due until the far side is reached
             records = [r for r in records if decisions.result_is_overdue(r, channel.capabilities, now)]
         self._hold(channel_name, taxpayer, answer.retry_after)
         items: dict[str, ItemResult] = {}

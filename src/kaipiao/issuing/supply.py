@@ -133,7 +133,7 @@ class Supply:
         if not self._shards.holds(taxpayer):
             return Answer(Outcome.NOT_SENT, code="supply.lease_lost")
         answer = await answer_of(call(), channel.name, service)
-        self._reach.note(channel.name, answer.outcome)
+        self._reach.note(channel.name, answer)
         return answer
 
     async def _numbers(self, taxpayer: str, channel: Channel) -> bool:

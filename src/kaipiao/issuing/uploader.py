@@ -24,7 +24,7 @@ from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of, upload_item
+from kaipiao.issuing.wire import answer_of, unreached, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, Upload, UploadEnd
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class Uploader:
         if not self._shards.holds(upload.taxpayer):  # the claim took so long that another may be at work by now
             return Answer(Outcome.NOT_SENT, code="upload.lease_lost")
         answer = await answer_of(channel.upload(upload.taxpayer, items, upload.wire_id), channel.name, "upload")
-        self._reach.note(channel.name, answer.outcome)
+        self._reach.note(channel.name, answer)
         return answer
 
     def _decide(self, upload: Upload, records: list[InvoiceRecord], answer: Answer[str]) -> list[Advance]:
@@ -210,7 +210,7 @@ class Uploader:
         pair = (upload.taxpayer, upload.channel)
         if decisions.was_not_taken(answer):
             self._failed[pair] = failures = self._failed.get(pair, 0) + 1
-            longest = self._policy.probe_seconds * (1 if answer.outcome is Outcome.NOT_SENT else 2)
+            longest = self._policy.probe_seconds * (1 if unreached(answer) else 2)
             pause = min(self._policy.backoff(failures), longest)
             self._held[pair] = self._clock.now() + timedelta(seconds=max(pause, answer.retry_after or 0.0))
         else:

@@ -26,6 +26,11 @@ async def answer_of(call: Awaitable[Answer[T]], channel: str, service: str) -> A
         return Answer(Outcome.AMBIGUOUS, code=DEFECT)
 
 
+def unreached(answer: Answer[T]) -> bool:
+    """Whether no byte of the call left this machine. An answer may say that nothing was sent on: then it was reached."""
+    return answer.outcome is Outcome.NOT_SENT and (answer.timeline is None or not answer.timeline.bytes_sent)
+
+
 def upload_item(record: InvoiceRecord, document: SealedDocument) -> UploadItem:
     """What a channel is given of an invoice: what was frozen."""
     return UploadItem(

@@ -7,20 +7,23 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from bench import OTHER, SELLER, START, Point, point
 from pretend_bureau import PretendBureau
 
-from kaipiao.authority.channel import Answer, Outcome
+from kaipiao.authority.channel import Answer, Held, Outcome, Phase, Timeline
 from kaipiao.clock import ManualClock
 from kaipiao.errors import LedgerFault
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.wire import upload_item
 
 HOUR = 3600.0
+ZERO = Decimal(0)
 
 
 class Deaf(PretendBureau):
@@ -145,6 +148,25 @@ def test_while_the_bureau_cannot_be_reached_nothing_is_written_about_polls_and_a
         bureau.down = False
         await p.run(15, every=1)
         assert await p.state("A") is State.CONFIRMED
+
+    run(story)
+
+
+def test_one_taxpayers_device_that_sends_nothing_on_is_no_far_side_that_cannot_be_reached() -> None:
+    async def story() -> None:
+        p, bureau = await deaf_point(sellers=(SELLER, OTHER))
+        await made_unknown(p, "A")
+        await made_unknown(p, "B", by=OTHER)
+        line = Timeline(Phase.ANSWER, (), 99, False, None)
+        nothing: Answer[Any] = Answer(Outcome.NOT_SENT, code="F009", timeline=line)
+        held = bureau.content_digest
+        (document,) = (await p.ledger.documents(OTHER, [(await p.record("B", by=OTHER)).id])).values()
+        our_digest = held(upload_item(await p.record("B", by=OTHER), document))
+        bureau.said = lambda taxpayer: nothing if taxpayer == SELLER else Answer(Outcome.OK, Held("", our_digest, ZERO))
+        await p.run(660, every=2)
+        assert await p.state("B", by=OTHER) is State.CONFIRMED
+        mine = (await p.record("A")).number
+        assert 1 <= sum(number == mine for _, number in bureau.asked) <= 2  # doubling from a minute
 
     run(story)
 
