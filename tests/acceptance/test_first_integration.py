@@ -45,6 +45,7 @@ def test_the_first_integration_works_as_written(tmp_path: Path) -> None:
     assert re.search(r"^KP-RULE-00 after_change \['", said, re.MULTILINE)
     assert "KP-ORDER-01" in said
     assert "\n199 1\n" in said
+    assert "\nSO-3001 20\nTrue confirmed\n" in said
     assert re.search(r"^\d+ confirmed$", said, re.MULTILINE)
     assert '"order":"SO-1001"' in said
     assert (tmp_path / "first.xml").read_bytes().startswith(b"<?xml")

@@ -61,7 +61,8 @@ def server(*script: Reply) -> Iterator[Seen]:
             with connection, connection.makefile("rb") as stream:
                 while left:
                     if isinstance(left[0], int):
-                        stream.read(left.pop(0))
+                        stream.read(left[0])
+                        del left[0]
                         break
                     head = _head(stream)
                     if not head:
