@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from api_stand import post, sale, token, told
 from asgi import call
 from bench import Point
 from fastapi import FastAPI
+
+from kaipiao.api.body_pace import BodyPace
 
 
 def responses(app: FastAPI, path: str, method: str = "get") -> dict[str, Any]:
@@ -184,9 +187,9 @@ def test_a_caller_who_leaves_half_way_is_no_defect_and_stores_nothing() -> None:
     told(story)
 
 
-def test_a_body_that_does_not_come_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_come_is_408() -> None:
     async def story(app: FastAPI, p: Point) -> None:
-        monkeypatch.setattr("kaipiao.api.envelope.body_of.__defaults__", (0.05,))
+        app.state.services = replace(app.state.services, body_pace=BodyPace(seconds=0.05))
         statuses: list[int] = []
 
         async def receive() -> dict[str, Any]:
