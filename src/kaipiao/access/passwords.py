@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import secrets
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,6 +23,7 @@ from kaipiao.settings import AccessSettings
 T = TypeVar("T")
 MOST_WAITING = 64  # callers, those whose hash is worked out among them
 TRY_AGAIN_SECONDS = 2
+NICENESS = 15
 
 
 class Passwords:
@@ -27,7 +31,7 @@ class Passwords:
 
     def __init__(self, settings: AccessSettings) -> None:
         self._hasher = PasswordHasher(settings.argon2_rounds, settings.argon2_memory_kib, settings.argon2_lanes)
-        self._threads = ThreadPoolExecutor(settings.hash_at_once, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(settings.hash_at_once, "password", _give_way)
         self._nobody = _of_nobody(settings)
         self._waiting = 0
         self.worked_out = 0  # hashes so far
@@ -66,6 +70,13 @@ class Passwords:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         self.worked_out += 1
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _give_way() -> None:
+    """This thread, and the lanes that it starts, give way to everything else: a log-in can wait, a sale cannot. Only Linux
+    has a niceness for each thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _of_nobody(settings: AccessSettings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from pathlib import Path
@@ -88,5 +89,16 @@ def test_a_first_password_that_is_made_up_keeps_the_rules_and_must_be_changed() 
         assert first is not None
         assert sound_password(first, account.account, 12)
         assert account.must_change
+
+    asyncio.run(story())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_hashes_give_way_to_issuing_and_issuing_does_not_give_way_with_them() -> None:
+    async def story() -> None:
+        passwords = Passwords(CHEAP)
+        there = await passwords._in_thread(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        here = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        assert there == max(15, here) > here
 
     asyncio.run(story())
