@@ -74,7 +74,7 @@ def _answer(key: bytes, numbers: Sequence[str]) -> bytes:
 def _session(directory: Path) -> P256Session:
     """A session after its handshake with a server in memory."""
     home.prepare_certificates(directory, "localhost", "ZL0000000001")
-    client = TlsSettings(*(directory / name for name in (home.CA_FILE, home.CLIENT_CERTIFICATE, home.CLIENT_KEY)))
+    client = TlsSettings(directory / home.CA_FILE, directory / home.CLIENT_CERTIFICATE, directory / home.CLIENT_KEY)
     session = P256(client).session("localhost")
     into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = home.server_context(directory, client_certificate_required=True).wrap_bio(into, out, server_side=True)
