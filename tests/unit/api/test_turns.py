@@ -286,7 +286,9 @@ def test_so_many_batches_at_once_and_no_more_than_its_share_for_one() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4 * TURN_BYTES), st.booleans()), max_size=60))
 def test_whatever_comes_and_goes_every_waiter_is_had_once(steps: list[tuple[str, int, bool]]) -> None:
     loop = asyncio.new_event_loop()
-    turns, waiting, had = Turns(), [], []
+    turns = Turns()
+    waiting: list[Waiter] = []
+    had: list[Waiter] = []
     for party, size, add in steps:
         if add or not waiting:
             waiter = Waiter(party, size, 0.0, loop.create_future())
