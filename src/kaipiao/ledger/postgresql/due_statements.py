@@ -25,9 +25,11 @@ WITH RECURSIVE waiting (state, taxpayer) AS (
 ), places AS (
     SELECT w.taxpayer, d.id, d.next_at, row_number() OVER (PARTITION BY w.taxpayer ORDER BY d.next_at, d.id) AS place
     FROM waiting AS w, LATERAL (
-        SELECT i.id, i.next_at FROM invoice AS i
-        WHERE i.taxpayer = w.taxpayer AND i.state = w.state AND {state} AND i.next_at <= $2
-        ORDER BY i.next_at, i.id LIMIT $4
+        -- lint: all taxpayers: of this one only, from its first place in the index to the last that is due
+        SELECT i.id, i.next_at FROM invoice AS i WHERE {state}
+        AND (i.state, i.taxpayer, i.next_at) >= (w.state, w.taxpayer, -9223372036854775807::bigint)
+        AND (i.state, i.taxpayer, i.next_at) <= (w.state, w.taxpayer, $2::bigint)
+        ORDER BY i.state, i.taxpayer, i.next_at, i.id LIMIT $4
     ) AS d
     WHERE w.state = $1 AND ($5::text[] IS NULL OR w.taxpayer = ANY($5))
     ORDER BY place, next_at, taxpayer, id LIMIT $3
