@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: errors.md, rules.md and metrics.md of docs/reference/.
+"""Writes the pages that are made from the code: errors.md, problem-codes.md, rules.md and metrics.md of docs/reference/.
 
 usage: python docs/generate.py      (tests/unit/test_docs_are_true.py compares the pages with what this makes)
 """
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import kaipiao
+from kaipiao.authority.problems import OF_ANSWERS, Problem
+from kaipiao.authority.transport import CAUSES
 from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.rules import Received, all_rules
+from kaipiao.issuing.problems import OF_ISSUING
 from kaipiao.language import Text
 from kaipiao.operations.catalogue import CATALOGUE, Entry
 
@@ -50,6 +53,7 @@ def pages() -> dict[Path, str]:
     """Every generated page: path below docs/, and its text."""
     return {
         Path("reference/errors.md"): errors_page(),
+        Path("reference/problem-codes.md"): problems_page(),
         Path("reference/rules.md"): rules_page(),
         Path("reference/metrics.md"): metrics_page(),
     }
@@ -142,6 +146,42 @@ def errors_page() -> str:
         cells = (f"`{row.code}`", str(row.status), _both(row.title), _both(row.next_step), RESEND[row.resend])
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def problems_page() -> str:
+    lines = [
+        "# 发票为何尚未确认 · Why an invoice is not confirmed yet",
+        MADE,
+        "",
+        "发票的 `problem_code` 与 `problem`（先中文后英文）说明最近一次为何没有成。代码有三种：下面平台自己的；"
+        "尚无号码的订单（`accepted`）被拒时的 [错误代码](errors.md)；其余都是税局自己的代码，`problem` 是税局的原话。",
+        "",
+        "`problem_code` and `problem` of an invoice (Chinese first, then English) say why the last try did not end it. There are"
+        " three kinds of codes: the platform's own, below; the [error codes](errors.md) for an order without a number"
+        " (`accepted`) that is refused; everything else is the bureau's own code, and `problem` its own words.",
+        "",
+        "| 代码 code | 含义 meaning | 下一步 next step |",
+        "|---|---|---|",
+        *(_problem_row(problem) for problem in (*OF_ISSUING, *OF_ANSWERS)),
+        "",
+        "## 线路 · The wire",
+        "没有收到完整应答时，代码说明线路上看到了什么，仅此能够证明什么。无须处理：没有发出的会再发，结果未知的按号码查询。"
+        "持续出现时按含义检查网络、地址与证书。",
+        "",
+        "When no whole answer came, the code says what was seen on the wire, and what that proves. Nothing is to be done: what was"
+        " not sent is sent again, what is unknown is asked by its number. If it lasts, look at the network, the address and the"
+        " certificates as the meaning says.",
+        "",
+        "| 代码 code | 证明 proves |",
+        "|---|---|",
+        *(f"| `{cause.code}` | {_both(cause.proves)} |" for cause in CAUSES.values()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _problem_row(problem: Problem) -> str:
+    told = problem.filled("…")
+    return f"| `{told.code}` | {_both(told.text)} | {_both(told.next_step)} |"
 
 
 def rules_page() -> str:

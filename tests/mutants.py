@@ -262,7 +262,7 @@ MUTANTS = [
     Mutant(
         "what the channel cannot carry takes its batch along for ever",
         "issuing/decisions.py",
-        "    if code == DEFECT:",
+        "    if code == DEFECT.code:",
         "    if False:",
         (SURVIVAL + "test_an_invoice_that_the_channel_cannot_carry_takes_no_other_of_its_batch_along",),
     ),

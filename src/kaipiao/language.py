@@ -20,6 +20,11 @@ class Text:
     def format(self, **facts: object) -> Text:
         return Text(self.zh.format(**facts), self.en.format(**facts))
 
+    @property
+    def both(self) -> str:
+        """For what is kept as it stands and read later by anybody."""
+        return f"{self.zh} {self.en}"
+
     def in_language(self, language: Language) -> str:
         return self.zh if language == "zh" else self.en
 

@@ -150,6 +150,12 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(linked), target
 
 
+@pytest.mark.parametrize("page", [page for page in DOCS.rglob("*.md") if page.name != "README.md"], ids=names)
+def test_every_page_is_in_the_index(page: Path) -> None:
+    index = DOCS / "adr/README.md" if page.parent.name == "adr" else DOCS / "README.md"
+    assert f"({page.relative_to(index.parent)})" in index.read_text("utf-8")
+
+
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}

@@ -35,7 +35,8 @@ class IssuedView(BaseModel):
 
 
 class InvoiceView(BaseModel):
-    """An invoice as it stands now: made, sent and accepted are three stamps."""
+    """An invoice as it stands now: made, sent and accepted are three stamps. `problem_code` and `problem` (in both
+    languages): why it is not confirmed yet; the platform's own codes are listed in docs/reference/problem-codes.md."""
 
     order: str
     number: str | None

@@ -57,7 +57,7 @@ def cancellation(record: InvoiceRecord, now: datetime) -> Advance:
 
 
 def refusal(record: InvoiceRecord, code: str, words: str, until: datetime, now: datetime) -> Advance:
-    """Not numbered now: it stays accepted, shows why, and is looked at again at `until`."""
+    """Not numbered now: it stays accepted, shows why in `words`, and is looked at again at `until`."""
     event = trail.changed(record, "numbering.refused", now, code=code)
     changes: dict[str, Value] = {"next_at": until, "problem_code": code, "problem": words}
     return Advance(record.taxpayer, record.id, record.version, State.ACCEPTED, changes, event)

@@ -13,7 +13,8 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import trail
 from kaipiao.issuing.deadlines import resolve_by, upload_closes
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.wire import DEFECT, unreached
+from kaipiao.issuing.problems import DEFECT, LATE, NO_RESULT
+from kaipiao.issuing.wire import unreached
 from kaipiao.ledger.port import Advance, InvoiceRecord, Value
 
 SURELY_NOT_HELD = frozenset({Outcome.NOT_SENT, Outcome.NOT_ACCEPTED})
@@ -80,7 +81,7 @@ def silent(
         "problem_code": code,
         "problem": message,
     }
-    if code == DEFECT:  # perhaps it is what the channel cannot carry: it must not take others along again
+    if code == DEFECT.code:  # perhaps it is what the channel cannot carry: it must not take others along again
         changes["alone"] = True
     event = trail.changed(record, "unknown", now, code=code)
     return Advance(record.taxpayer, record.id, record.version, State.UNKNOWN, changes | _sent(record, now), event)
@@ -135,7 +136,8 @@ def overdue(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance
     changes: dict[str, Value] = {
         **_unknown_since(record, now),
         "next_at": now,
-        "problem_code": "KP-UPLOAD-LATE",
+        "problem_code": LATE.code,
+        "problem": LATE.text.both,
         "deadline": upload_closes(record.made_at, caps),
     }
     event = trail.changed(record, "upload.window_closed", now)
@@ -167,7 +169,7 @@ def result_is_overdue(record: InvoiceRecord, caps: Capabilities, now: datetime) 
 def _poll_again(record: InvoiceRecord, caps: Capabilities, now: datetime) -> Advance:
     since = record.submitted_at or now
     if result_is_overdue(record, caps, now):
-        return silent(record, caps, now, code="KP-POLL-WINDOW", message=None)
+        return silent(record, caps, now, code=NO_RESULT.code, message=NO_RESULT.text.both)
     pause = min(caps.poll_max, max(caps.first_poll, (now - since).total_seconds()))
     changes: dict[str, Value] = {"next_at": now + timedelta(seconds=pause)}
     return Advance(

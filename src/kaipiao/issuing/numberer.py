@@ -107,4 +107,4 @@ class Numberer:
         now = self._clock.now()
         later = now + timedelta(seconds=self._policy.numbering_retry)
         log.error("an accepted order is refused", extra={"taxpayer": order.taxpayer, "code": error.code})
-        await self._ledger.advance([refusal(order, error.code, error.detail.zh, later, now)])
+        await self._ledger.advance([refusal(order, error.code, error.detail.both, later, now)])

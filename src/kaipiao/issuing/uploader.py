@@ -22,6 +22,7 @@ from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
+from kaipiao.issuing.problems import DIED, LEASE_LOST, NEVER_BEGUN, NOTHING_TO_SEND, answered
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.wire import answer_of, unreached, upload_item
@@ -96,9 +97,9 @@ class Uploader:
         return self._shards.holds(upload.taxpayer) and (abandoned or self._shards.is_gone(upload.node))
 
     async def _end_orphan(self, upload: Upload) -> int:
-        answer: Answer[str] = Answer(Outcome.AMBIGUOUS, code="process.died")
+        answer: Answer[str] = answered(Outcome.AMBIGUOUS, DIED)
         if upload.id in self._unsent:
-            answer = Answer(Outcome.NOT_SENT, code="upload.never_begun")
+            answer = answered(Outcome.NOT_SENT, NEVER_BEGUN)
         await self._end(upload, answer, self._decide(upload, list(upload.records), answer))
         return len(upload.records)
 
@@ -165,7 +166,7 @@ class Uploader:
         pairs = list(zip(upload.records, upload.documents, strict=True))
         late = [r for r, _ in pairs if upload_closes(r.made_at, channel.capabilities) <= now]
         items = [upload_item(r, d) for r, d in pairs if r not in late and d is not None]
-        answer: Answer[str] = Answer(Outcome.NOT_SENT, code="upload.nothing_to_send")
+        answer: Answer[str] = answered(Outcome.NOT_SENT, NOTHING_TO_SEND)
         if items:
             answer = await self._call(upload, items, channel)
         in_time = [r for r, _ in pairs if r not in late]
@@ -178,7 +179,7 @@ class Uploader:
 
     async def _call(self, upload: Upload, items: list[UploadItem], channel: Channel) -> Answer[str]:
         if not self._shards.holds(upload.taxpayer):  # the claim took so long that another may be at work by now
-            return Answer(Outcome.NOT_SENT, code="upload.lease_lost")
+            return answered(Outcome.NOT_SENT, LEASE_LOST)
         answer = await answer_of(channel.upload(upload.taxpayer, items, upload.wire_id), channel.name, "upload")
         self._reach.note(channel.name, answer)
         return answer

@@ -9,12 +9,12 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from kaipiao.authority.channel import Answer, Outcome, UploadItem
+from kaipiao.issuing.problems import DEFECT, answered
 from kaipiao.ledger.port import InvoiceRecord, SealedDocument
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-DEFECT = "channel.defect"
 
 
 async def answer_of(call: Awaitable[Answer[T]], channel: str, service: str) -> Answer[T]:
@@ -22,8 +22,8 @@ async def answer_of(call: Awaitable[Answer[T]], channel: str, service: str) -> A
     try:
         return await call
     except Exception:  # of every kind: the invoices in the call must get an outcome
-        log.exception("a channel raised", extra={"channel": channel, "service": service, "code": DEFECT})
-        return Answer(Outcome.AMBIGUOUS, code=DEFECT)
+        log.exception("a channel raised", extra={"channel": channel, "service": service, "code": DEFECT.code})
+        return answered(Outcome.AMBIGUOUS, DEFECT)
 
 
 def unreached(answer: Answer[T]) -> bool:

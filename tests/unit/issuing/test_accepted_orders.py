@@ -13,6 +13,7 @@ from bench import OTHER, SELLER, Point, draft, point
 from kaipiao.clock import ManualClock
 from kaipiao.errors import (
     ChannelCannotCarry,
+    Internal,
     LedgerFault,
     NotFound,
     NotQualified,
@@ -368,6 +369,7 @@ def test_an_order_that_is_refused_now_shows_why_harms_no_other_and_is_tried_agai
         assert [(r.state, r.problem_code) for r in bad] == [
             (State.ACCEPTED, "KP-RULE-00"), (State.ACCEPTED, "KP-INTERNAL-01"),
         ]  # fmt: skip
+        assert [r.problem for r in bad] == [RulesBroken.title.both, Internal.title.both]
         assert await p.state("good") is State.ISSUED
         assert (await p.ledger.events(taxpayer=SELLER, subject="bad1"))[-1].kind == "numbering.refused"
         p.issuer.check = check  # type: ignore[method-assign]

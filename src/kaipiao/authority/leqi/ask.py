@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from kaipiao.authority.channel import Answer, Held, Outcome
 from kaipiao.authority.leqi import reading
-from kaipiao.authority.leqi.call import INCONSISTENT, Caller
+from kaipiao.authority.leqi.call import Caller, contradiction
 from kaipiao.authority.leqi.content import of_face
 from kaipiao.authority.leqi.face import face
 from kaipiao.authority.leqi.reading import Data
@@ -65,7 +65,7 @@ async def ask(caller: Caller, status: Service, question: Question) -> Answer[Hel
     if differs and known and reading.text((second.value or {}).get("fphm")) == question.number:
         held = Held(question.number, _OTHER_CONTENT, _NOT_TOLD)
         return Answer(Outcome.OK, held, shown.code, shown.message, None, second.timeline)
-    return Answer(Outcome.RETRY, None, INCONSISTENT, None, None, second.timeline)
+    return contradiction(Outcome.RETRY, second)
 
 
 def _held(shown: Answer[Data], question: Question) -> Answer[Held | None]:
@@ -73,7 +73,7 @@ def _held(shown: Answer[Data], question: Question) -> Answer[Held | None]:
     content = face((shown.value or {}).get("cyjgxx")) or {}
     digest, total = of_face(content), reading.number(content.get("jshj"))
     if digest is None or total is None or reading.text(content.get("fphm")) != question.number:
-        return Answer(Outcome.RETRY, None, INCONSISTENT, None, None, shown.timeline)
+        return contradiction(Outcome.RETRY, shown)
     held = Held(question.number, digest, total)
     return Answer(Outcome.OK, held, shown.code, shown.message, None, shown.timeline)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import TypeVar
 
 from kaipiao.authority.channel import Answer, Outcome
 from kaipiao.authority.leqi import envelope, reading
@@ -11,13 +12,12 @@ from kaipiao.authority.leqi.reading import Data
 from kaipiao.authority.leqi.services import Service
 from kaipiao.authority.leqi.settings import LeqiSettings
 from kaipiao.authority.outcomes import Verdict, Where, classify, of_failure, outcomes
+from kaipiao.authority.problems import HTTP, INCONSISTENT, OUTER, UNREADABLE, Problem
 from kaipiao.authority.transport import CAUSES, Reply, Transport
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-# An answer that was decrypted, says 00 and does not hold what it must.
-INCONSISTENT = "answer.inconsistent"
-UNREADABLE = "answer.unreadable"
 _SOFT_FIELDS = ("code", "Code", "errcode", "errorCode", "CodeMsg", "returncode")
 _LONGEST_PAUSE = 3600.0  # seconds; a longer Retry-After is asked again after that
 
@@ -40,9 +40,13 @@ class Caller:
 
 
 def inconsistent(answer: Answer[Data], service: Service) -> Answer[Data]:
-    """The same answer, not believed: it says 00 and does not hold together."""
+    """The same answer, not believed: it was decrypted, says 00 and does not hold what it must."""
     outcome = Outcome.AMBIGUOUS if service.writes else Outcome.RETRY
-    return Answer(outcome, None, INCONSISTENT, None, None, answer.timeline)
+    return contradiction(outcome, answer)
+
+
+def contradiction(outcome: Outcome, answer: Answer[Data]) -> Answer[T]:
+    return Answer(outcome, None, INCONSISTENT.code, INCONSISTENT.text.both, None, answer.timeline)
 
 
 def read(key: bytes, service: Service, reply: Reply) -> Answer[Data]:
@@ -50,8 +54,7 @@ def read(key: bytes, service: Service, reply: Reply) -> Answer[Data]:
     if reply.failure is not None:
         cause = reply.failure.cause
         verdict = of_failure(reply.failure, writes=service.writes)
-        proves = CAUSES[cause].proves  # kept as it stands and read by anybody later: in both languages
-        return _answer(verdict, reply, cause, f"{proves.zh} {proves.en}")
+        return _answer(verdict, reply, cause, CAUSES[cause].proves.both)
     body = envelope.unpacked(reply.body)
     if reply.status != 200:
         return _refused_by_http(service, reply, body)
@@ -61,13 +64,13 @@ def read(key: bytes, service: Service, reply: Reply) -> Answer[Data]:
     status = reading.code(outer.get("httpStatusCode", "200"))
     if status != "200":
         verdict = classify(Where.OUTER, service.code, status, _words(body), writes=service.writes)
-        return _answer(verdict, reply, f"outer.{status}")
+        return _told(verdict, reply, OUTER.filled(status))
     return _inner(key, service, reply, reading.as_object(outer.get("body")))
 
 
 def _refused_by_http(service: Service, reply: Reply, body: bytes) -> Answer[Data]:
     verdict = classify(Where.HTTP, service.code, str(reply.status), _words(body), writes=service.writes)
-    return _answer(verdict, reply, f"http.{reply.status}")
+    return _told(verdict, reply, HTTP.filled(reply.status))
 
 
 def _no_envelope(service: Service, reply: Reply, body: bytes, outer: object) -> Answer[Data]:
@@ -78,8 +81,8 @@ def _no_envelope(service: Service, reply: Reply, body: bytes, outer: object) -> 
         known = outcomes().of_code(Where.SOFT, service.code, found, writes=service.writes)
         if known is not None:
             return _answer(known, reply, found)
-    verdict = classify(Where.BODY, service.code, UNREADABLE, _words(body), writes=service.writes)
-    return _answer(verdict, reply, UNREADABLE)
+    verdict = classify(Where.BODY, service.code, UNREADABLE.code, _words(body), writes=service.writes)
+    return _told(verdict, reply, UNREADABLE)
 
 
 def _inner(key: bytes, service: Service, reply: Reply, inner: Data) -> Answer[Data]:
@@ -92,10 +95,15 @@ def _inner(key: bytes, service: Service, reply: Reply, inner: Data) -> Answer[Da
         return _answer(classify(Where.ERROR, service.code, code, message, writes=service.writes), reply, code, message)
     data = envelope.opened(key, response.get("Data", response.get("data")))
     if data is None:
-        return _answer(classify(Where.BODY, service.code, UNREADABLE, "", writes=service.writes), reply, UNREADABLE)
+        verdict = classify(Where.BODY, service.code, UNREADABLE.code, "", writes=service.writes)
+        return _told(verdict, reply, UNREADABLE)
     code, message = reading.code(data.get("returncode")), reading.text(data.get("returnmsg"))
     verdict = classify(Where.RETURN, service.code, code, message, writes=service.writes)
     return _answer(verdict, reply, code, message, data if verdict.outcome is Outcome.OK else None)
+
+
+def _told(verdict: Verdict, reply: Reply, problem: Problem) -> Answer[Data]:
+    return _answer(verdict, reply, problem.code, problem.text.both)
 
 
 def _answer(
