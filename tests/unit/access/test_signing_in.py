@@ -311,7 +311,7 @@ def test_a_session_costs_no_read_of_the_ledger_between_looks_and_a_newer_one_is_
             reads += 1
             return await whole(known)
 
-        other.ledger.session_marks = counted  # type: ignore[assignment, method-assign]
+        other.ledger.session_marks = counted
         first = node.session(await node.sign_in())
         for _ in range(100):
             await other.sessions.require_live(first)
