@@ -17,7 +17,8 @@ def fill(database: Path, past: Past) -> None:
     connection = sqlite3.connect(database, isolation_level=None)
     connection.create_function("order_of", 1, lambda n: "H" + sha256(b"o%d" % n).hexdigest(), deterministic=True)
     connection.create_function("hash_of", 1, lambda n: sha256(b"%d" % n).digest(), deterministic=True)
-    connection.execute("PRAGMA synchronous=OFF")  # until it is filled
+    connection.execute("PRAGMA journal_mode=OFF")  # until it is filled
+    connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-1000000")
     taken = CENTS * (past.end - past.first)
     connection.execute(_QUOTA, (past.taxpayer, past.channel, f"history-{past.first}", taken, taken, BEGIN, BEGIN))
@@ -27,8 +28,8 @@ def fill(database: Path, past: Past) -> None:
         for statement in _slice(past, start):
             connection.execute(statement)
         connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.execute("ANALYZE")
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
     with database.open("rb+") as file:  # what was written without waiting is on the disk before anything is measured
         os.fsync(file.fileno())
