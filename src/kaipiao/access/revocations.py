@@ -17,6 +17,7 @@ from kaipiao.errors import KaipiaoError, Malformed, Resend
 from kaipiao.language import Text
 from kaipiao.seal import durable
 from kaipiao.seal.importing.exclusive import exclusive
+from kaipiao.system_words import reason_of
 
 LONGEST_LIFE = timedelta(days=366)  # of a token
 LONGEST_NAME = 256  # characters of a jti or a subject
@@ -79,7 +80,8 @@ def read(path: Path, *, must_exist: bool = False) -> Revoked:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not must_exist:
             return NOTHING
-        raise RevocationsUnreadable(Text(f"{path}：{error.strerror}", f"{path}: {error.strerror}")) from error
+        reason = reason_of(error)
+        raise RevocationsUnreadable(Text(f"{path}：{reason.zh}", f"{path}: {reason.en}")) from error
     try:
         return _parsed(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as broken:

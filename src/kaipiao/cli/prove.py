@@ -14,6 +14,7 @@ from kaipiao.cli.options import DEFAULT_DIRECTORY, Directory, Json, examples
 from kaipiao.cli.terminal import say
 from kaipiao.errors import Malformed
 from kaipiao.language import Text
+from kaipiao.system_words import reason_of
 
 MARKS = {"valid": "[green]✓[/]", "invalid": "[red]✗[/]", "not_judged": "[yellow]?[/]"}
 WORDS = {"valid": ("有效", "valid"), "invalid": ("无效", "invalid"), "not_judged": ("未判定", "not judged")}
@@ -63,7 +64,7 @@ def _verify_one(name: str, seal_and_key: tuple[Any, Any], json_output: bool) -> 
 def _unreadable(name: str, error: OSError) -> Any:
     from kaipiao.document.verify import Layer, Report, Verdict
 
-    reason = terminal.of_system(OSError(error.errno, error.strerror)).detail
+    reason = reason_of(error)
     text = Text(f"文件无法读取：{reason.zh}", f"The file cannot be read: {reason.en}")
     layer = Layer("container", Verdict.INVALID, text)
     return Report("unknown", None, {}, (layer,), Verdict.INVALID, name)

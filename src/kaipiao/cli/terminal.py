@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from kaipiao.errors import KaipiaoError, Resend, RulesBroken
 from kaipiao.language import Language, Text, from_environment
+from kaipiao.system_words import reason_of
 
 OK, FAILED, USAGE, INTERNAL, INTERRUPTED = 0, 1, 64, 70, 130
 SEND_AGAIN = {
@@ -19,21 +19,6 @@ SEND_AGAIN = {
     "same_order_key": Text("请用同一订单号重发", "send again with the same order key only"),
     "after_change": Text("修改后再发送", "send again after the change"),
     "no": Text("请勿重发", "do not send again"),
-}
-
-
-REASONS = {
-    errno.ENOENT: Text("没有这个文件或目录", "there is no such file or directory"),
-    errno.EISDIR: Text("这是目录，不是文件", "it is a directory, not a file"),
-    errno.ENOTDIR: Text("路径中有一段不是目录", "a part of the path is no directory"),
-    errno.EACCES: Text("没有权限", "permission denied"),
-    errno.EPERM: Text("不允许这样操作", "it is not permitted"),
-    errno.EROFS: Text("文件系统只读", "the file system is read-only"),
-    errno.ENOSPC: Text("磁盘已满", "the disk is full"),
-    errno.EDQUOT: Text("磁盘配额已满", "the disk quota is used up"),
-    errno.ENAMETOOLONG: Text("路径过长", "the path is too long"),
-    errno.EADDRINUSE: Text("端口已被占用", "the port is in use"),
-    errno.EEXIST: Text("已经存在", "it exists already"),
 }
 
 
@@ -48,7 +33,7 @@ class SystemRefused(KaipiaoError):
 
 def of_system(error: OSError) -> SystemRefused:
     """What the system said, with the path, in both languages."""
-    known = REASONS.get(error.errno or 0, Text(error.strerror or "?", error.strerror or "?"))
+    known = reason_of(error)
     place = f"{error.filename}: " if isinstance(error.filename, (str, os.PathLike)) else ""
     return SystemRefused(Text(f"{place}{known.zh}", f"{place}{known.en}"))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from kaipiao.errors import KaipiaoError, SettingsFault
 from kaipiao.language import Text
+from kaipiao.system_words import reason_of
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -60,8 +61,9 @@ def _require_private(key: Path) -> None:
     try:
         mode = key.stat().st_mode
     except OSError as error:
+        reason = reason_of(error)
         raise SettingsFault(
-            Text(f"server.tls_key 无法读取：{error.strerror}", f"server.tls_key cannot be read: {error.strerror}"),
+            Text(f"server.tls_key 无法读取：{reason.zh}", f"server.tls_key cannot be read: {reason.en}"),
             code="KP-SETTINGS-09",
         ) from error
     if os.name != "nt" and mode & OTHERS:

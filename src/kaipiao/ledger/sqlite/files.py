@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kaipiao.errors import DirectoryInUse, Internal, KaipiaoError, LedgerDamaged, LedgerFault
 from kaipiao.language import Text
+from kaipiao.system_words import reason_of
 
 DATABASE = "ledger.db"
 LOCK = "lock"
@@ -54,9 +55,10 @@ def _make_durably(directory: Path) -> None:
 
 
 def directory_fault(directory: Path, error: OSError) -> LedgerFault:
-    reason = error.strerror or type(error).__name__
+    reason = reason_of(error)
     return LedgerFault(
-        Text(f"数据目录不可用：{reason}", f"The data directory cannot be used: {reason}"), directory=str(directory)
+        Text(f"数据目录不可用：{reason.zh}", f"The data directory cannot be used: {reason.en}"),
+        directory=str(directory),
     )
 
 
