@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import get_args, get_origin
@@ -19,9 +20,16 @@ def _routes_at(request: Request) -> list[APIRoute]:
     return [route for route in routes if route.path_regex.match(request.url.path)]
 
 
+def _literal(route: APIRoute) -> int:
+    """How much of an address is the route's own: `/a/{b}:do` is nearer to `/a/x:do` than `/a/{b}`."""
+    return len(re.sub(r"\{[^}]*\}", "", route.path))
+
+
 def methods_at(request: Request) -> list[str]:
     """The methods of this address over all routes, for the header Allow; each route alone knows only its own."""
-    methods = {method for route in _routes_at(request) for method in route.methods or ()}
+    found = _routes_at(request)
+    nearest = max((_literal(route) for route in found), default=0)
+    methods = {method for route in found if _literal(route) == nearest for method in route.methods or ()}
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 

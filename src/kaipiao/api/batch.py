@@ -106,7 +106,11 @@ async def batch(request: Request, caller: Issuing) -> Response:
         raise _over_bytes()
     pieces = _pieces(request)
     first = await _something(pieces)
-    return _Answers(request, caller, _splitter(request), _again(first, pieces))
+    splitter = _splitter(request)
+    begun = first.lstrip(b" \t\r\n")
+    if isinstance(splitter, Array) and begun and not begun.startswith(b"["):
+        raise Malformed(Text("请求体须为 JSON 数组", "The body must be a JSON array"))
+    return _Answers(request, caller, splitter, _again(first, pieces))
 
 
 async def _something(pieces: AsyncGenerator[bytes]) -> bytes:

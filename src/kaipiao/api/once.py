@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -27,13 +28,14 @@ from kaipiao.seal.digest import sm3
 NAME = "idempotency-key"
 LONGEST = 255
 JSON = "application/json"
+_VISIBLE = re.compile(r"[!-~]+")
 ABANDONED = timedelta(seconds=60)  # no request takes so long: the node that had it is gone
 PARAMETER: dict[str, object] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "description": "您为这次请求取的键：再发一次得到同一答案 / your key of this request: sent again, it gets the same answer",
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "example": "9f0c2a6e-1d1b-4b86-9a52-6f0a2f5f8d11",
 }
 
@@ -82,11 +84,11 @@ def _key_of(request: Request) -> str | None:
     if not given:
         return None
     key = given[0]
-    if len(given) > 1 or not 0 < len(key) <= LONGEST or not key.isascii() or not key.isprintable():
+    if len(given) > 1 or len(key) > LONGEST or not _VISIBLE.fullmatch(key):
         raise Malformed(
             Text(
-                f"Idempotency-Key 须为 1–{LONGEST} 个可见字符",
-                f"Idempotency-Key is 1 to {LONGEST} printable characters",
+                f"Idempotency-Key 须为 1–{LONGEST} 个可见的 ASCII 字符",
+                f"Idempotency-Key is 1 to {LONGEST} visible characters of ASCII",
             ),
             fields=[f"header.{NAME}"],
         )

@@ -76,7 +76,9 @@ ORDER_NUMBERED: Stated = (
 )
 KEYED: Stated = (
     errors.Malformed(
-        Text("Idempotency-Key 须为 1–255 个可见字符", "Idempotency-Key is 1 to 255 printable characters"),
+        Text(
+            "Idempotency-Key 须为 1–255 个可见的 ASCII 字符", "Idempotency-Key is 1 to 255 visible characters of ASCII"
+        ),
         fields=["header.idempotency-key"],
     ),
     errors.BodyTooSlow(),

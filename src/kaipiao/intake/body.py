@@ -13,9 +13,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from kaipiao.document.xml.escape import NAME_PATTERN, split_name
-from kaipiao.errors import Malformed
-
 # Controls, and what only steers how other text is shown (zero width, direction). Half characters never get this far.
 _INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
 _PRINTABLE = rf"^[^{_INVISIBLE}]*$"
@@ -68,17 +65,15 @@ Needed = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern
 Lines = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES_OF_TEXT)]
 
 
-_RED = "RedEInvoice"
+# A name that can be written into the XML later, when it is too late to refuse it: plain letters, as every published element
+# has; never that of a red reference, nor what declares a namespace.
+_NAME = r"^(?!RedEInvoice$|xmlns$)[A-Za-z_][A-Za-z0-9._-]*$"
+_is_name = re.compile(_NAME.removesuffix("$")).fullmatch
 
 
 def _xml_name(name: str) -> str:
-    """A name that can be written into the XML later, when it is too late to refuse it; never that of a red reference."""
-    try:
-        split_name(name)
-    except Malformed:
-        raise PydanticCustomError("xml_name", "not a name") from None
-    if name == _RED:
-        raise PydanticCustomError("red_element", "a red reference")
+    if not _is_name(name):
+        raise PydanticCustomError("red_element" if name == "RedEInvoice" else "xml_name", "not a name")
     return name
 
 
@@ -86,15 +81,7 @@ Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200),
     AfterValidator(_xml_name),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 200,
-            "pattern": f"^(?!{_RED}$){NAME_PATTERN.removeprefix('^')}",
-            "examples": ["Toll"],
-        }
-    ),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": _NAME, "examples": ["Toll"]}),
 ]
 
 

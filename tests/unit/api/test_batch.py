@@ -92,6 +92,15 @@ def test_a_batch_without_a_body_was_lost_on_its_way_and_is_refused(headers: dict
     told(story)
 
 
+@pytest.mark.parametrize("body", [b'{"a":1}', b" 1", b"null", b"]", b'"["'])
+def test_what_is_no_array_at_all_is_refused_as_a_whole(body: bytes) -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        refused = await send(app, body, headers={"content-type": "application/json"})
+        assert (refused.status, refused.json()["code"]) == (400, "KP-INPUT-01")
+
+    told(story)
+
+
 def test_each_item_of_a_batch_can_be_accepted_first_and_numbered_later() -> None:
     async def story(app: FastAPI, p: Point) -> None:
         await post(app, sale("A-1"))
@@ -135,7 +144,6 @@ def test_items_are_committed_together() -> None:
     ("body", "positions", "codes"),
     [
         (b"[", [1], ["KP-INPUT-01"]),
-        (b'{"a":1}', [1], ["KP-INPUT-01"]),
         (b"[1,]", [1, 2], ["KP-INPUT-01"] * 2),
         (b"[1}", [1], ["KP-INPUT-01"]),
         (b"[1] 2", [1, 1], ["KP-INPUT-01"] * 2),

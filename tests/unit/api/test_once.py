@@ -127,7 +127,7 @@ def test_what_is_kept_is_kept_for_the_time_of_the_settings() -> None:
     told(story)
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b", "\xe9"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b", "a b", "\xe9"])
 def test_a_key_that_is_none_is_refused(key: str) -> None:
     async def story(app: FastAPI, p: Point) -> None:
         await post(app, sale(), headers=LATER)

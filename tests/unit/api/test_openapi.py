@@ -98,7 +98,13 @@ def test_head_is_get_without_a_body(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [("/v1/invoices", "GET, HEAD, POST"), ("/healthz", "GET, HEAD"), ("/openapi.json", "GET, HEAD")],
+    [
+        ("/v1/invoices", "GET, HEAD, POST"),
+        ("/healthz", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/v1/accounts/wang", "GET, HEAD"),
+        ("/v1/accounts/wang:unlock", "POST"),
+    ],
 )
 def test_a_wrong_method_is_told_every_right_one(path: str, allowed: str) -> None:
     async def story(app: FastAPI, p: Point) -> None:

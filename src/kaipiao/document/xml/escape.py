@@ -23,8 +23,6 @@ _LOCAL = f"[{_START}][-.0-9\u00b7\u0300-\u036f\u203f\u2040{_START}]{{0,999}}"
 _NAME = re.compile(f"(?:{_NAMESPACE})?({_LOCAL})")
 
 _DECLARING = "http://www.w3.org/2000/xmlns/"
-# What `split_name` takes, for schemas.
-NAME_PATTERN = rf"^(?!(?:\{{[^{{}}]*\}})?xmlns$)(?!\{{{re.escape(_DECLARING)}\}})(?:\{{[^{{}}]{{1,1000}}\}})?{_LOCAL}$"
 
 
 def text(value: str) -> str:
