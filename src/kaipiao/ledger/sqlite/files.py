@@ -96,7 +96,7 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     if owner != APPLICATION_ID and used:
         raise LedgerDamaged(Text("该文件不是本系统的账本", "The file is not a ledger of this platform"))
     connection.execute("PRAGMA mmap_size = 0")
-    # KiB; the process holds about twice that. More was not faster, and is held as long as the process lives.
+    # KiB; the process holds about twice that. 64 MiB accepted no faster (measured up to 50,000 orders).
     connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA secure_delete = OFF")  # nothing of an invoice is ever deleted
     if not used:  # an invoice with its document is longer than SQLite's 4 KiB: fewer, larger writes
