@@ -26,6 +26,7 @@ SURVIVAL = "tests/unit/issuing/test_survival.py::"
 SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
 CONTRACT = "tests/contract/ledger/"
+ONCE = "tests/unit/api/test_once.py::"
 TURNS = "tests/unit/api/test_turns.py::"
 DOOR = "tests/integration/door/"
 SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
@@ -63,6 +64,20 @@ MUTANTS = [
         "            if found is not None:\n                return found\n",
         "            return found or AdmitResult(AdmitOutcome.QUOTA_SHORT)\n",
         (ADMISSION + "test_commits_of_unknown_fate_never_make_two_numbers_for_an_order_or_two_orders_of_a_number",),
+    ),
+    Mutant(
+        "an Idempotency-Key answers another request",
+        "ledger/requests.py",
+        "        if self.digest != request.digest:\n            return Earlier(Found.OTHER)\n",
+        "",
+        (ONCE + "test_another_request_with_the_key_is_refused_and_does_nothing",),
+    ),
+    Mutant(
+        "a narrower token is shown an earlier answer",
+        "api/once.py",
+        ", sorted(caller.taxpayers)]",
+        "]",
+        (ONCE + "test_another_request_with_the_key_is_refused_and_does_nothing",),
     ),
     Mutant(
         "answered before the commit",
