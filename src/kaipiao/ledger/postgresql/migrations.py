@@ -74,13 +74,17 @@ async def migrate(session: Session) -> list[str]:
 
 
 async def _due(connection: Any, known: dict[str, str], done: set[str]) -> list[str]:
+    """While others are connected no `post` one; a `pre` one never needs a `post` one before it, and this program needs it."""
     missing = sorted(known.keys() - done)
     if done and missing and await connection.fetchval(_OTHERS, PRODUCT):
-        waiting = next((place for place, name in enumerate(missing) if "_post_" in name), len(missing))
-        for name in missing[waiting:]:
+        for name in filter(_is_post, missing):
             log.warning("migration %s waits until no other node is connected", name)
-        return missing[:waiting]
+        return [name for name in missing if not _is_post(name)]
     return missing
+
+
+def _is_post(name: str) -> bool:
+    return "_post_" in name
 
 
 async def _apply(connection: Any, name: str, script: str) -> bool:
