@@ -15,6 +15,7 @@ import pytest
 from kaipiao.errors import LedgerFault
 from kaipiao.ledger.port import EventDraft
 from kaipiao.ledger.postgresql import PostgresqlLedger, migrations
+from kaipiao.ledger.postgresql import due_statements as due_sql
 from kaipiao.ledger.postgresql import statements as sql
 from ledger_books import NOW, TAXPAYER, Books, LeaseClock
 from postgresql_server import database_url, server_or_skip
@@ -148,6 +149,26 @@ def test_a_post_migration_waits_until_no_other_node_is_connected(
     assert on(url, lambda c: c.fetchval("SELECT max(name) FROM migration")) == "0010_post_less.sql"
 
 
+def test_a_pre_migration_does_not_wait_behind_a_post_one(
+    new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new node beside old ones had no table `request`, because a `post` migration before it waited."""
+    url = new_database()
+
+    async def story() -> set[str]:
+        old = PostgresqlLedger(url, "old", pool_min=1, pool_max=8)
+        await old.open()
+        more = [("9001_post_less.sql", "DROP TABLE request;"), ("9002_pre_more.sql", "CREATE TABLE more (x int);")]
+        scripts = [*migrations.scripts(), *more]
+        monkeypatch.setattr(migrations, "scripts", lambda: iter(scripts))
+        await opened_and_closed(ledger_on(url))
+        found = await old._fetch("SELECT name FROM migration WHERE name > '9'")
+        await old.close()
+        return {name for (name,) in found}
+
+    assert asyncio.run(story()) == {"9002_pre_more.sql"}
+
+
 def test_a_ledger_of_a_newer_version_is_refused(new_database: Callable[[], str]) -> None:
     url = new_database()
     asyncio.run(opened_and_closed(ledger_on(url)))
@@ -251,7 +272,8 @@ HOT: dict[str, tuple[str, tuple[Any, ...]]] = {
     "DUE_PAIRS": (sql.DUE_PAIRS, (1,)),
     "FIRST_TO_UPLOAD": (sql.FIRST_TO_UPLOAD, ("t", "leqi", 1)),
     "NEXT_TO_UPLOAD": (sql.NEXT_TO_UPLOAD, ("t", "leqi", 1, 100)),
-    "DUE": (sql.DUE, ("unknown", 1, 100)),
+    "DUE": (due_sql.DUE, ("unknown", 1, 100, 10, None)),
+    "DUE_ISSUED": (due_sql.DUE_ISSUED, ("issued", 1, 100, 10, ["t"])),
     "OLDEST_IN_STATES": (sql.OLDEST_IN_STATES, ("t", ["issued"])),
     "ISSUED_SINCE": (sql.ISSUED_SINCE, ("t", 2**60)),
     "LAST_MADE_AT": (sql.LAST_MADE_AT, ()),

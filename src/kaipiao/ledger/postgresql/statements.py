@@ -522,18 +522,6 @@ SELECT {INVOICE_COLUMNS} FROM attempt AS a JOIN invoice AS i ON i.taxpayer = a.t
 WHERE a.taxpayer = $1 AND a.upload = $2 ORDER BY i.deadline, i.id
 """
 
-# lint: all taxpayers: the settler takes what is due, whoever issued it
-DUE = f"""
-SELECT {INVOICE_COLUMNS} FROM invoice AS i
-WHERE i.state = $1 AND i.state <> 'issued' AND i.next_at <= $2 ORDER BY i.next_at, i.id LIMIT $3
-"""
-
-# lint: all taxpayers: the settler takes what is due, whoever issued it
-DUE_ISSUED = f"""
-SELECT {INVOICE_COLUMNS} FROM invoice AS i
-WHERE i.state = 'issued' AND i.next_at <= $1 ORDER BY i.next_at, i.id LIMIT $2
-"""
-
 # lint: all taxpayers: time limits are watched for everybody
 ALARMING = f"""
 SELECT {INVOICE_COLUMNS} FROM invoice AS i

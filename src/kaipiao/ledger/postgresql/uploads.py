@@ -53,12 +53,6 @@ class Uploads(Handle):
             uploads.append(Upload(identity, wire_id, taxpayer, channel, owner, instant_of(begun), records, ()))
         return uploads
 
-    async def due(self, state: State, now: datetime, limit: int) -> list[InvoiceRecord]:
-        at = microseconds(now)
-        if state is State.ISSUED:
-            return await self._records(sql.DUE_ISSUED, at, limit)
-        return await self._records(sql.DUE, str(state), at, limit)
-
     async def alarming(self, now: datetime, limit: int) -> list[InvoiceRecord]:
         return await self._records(sql.ALARMING, microseconds(now), limit)
 
