@@ -72,3 +72,45 @@ def test_the_migration_counts_again_what_a_program_of_before_it_did_not(with_boo
         assert await books.ledger.state_counts(TAXPAYER) == {State.ISSUED: 5}
 
     with_books(test)
+
+
+def test_beside_a_program_that_does_not_count_the_counts_are_true_all_the_same(with_books: WithBooks) -> None:
+    """While nodes of before the counts still run, the last migration waits: the invoices themselves are counted."""
+
+    async def test(books: Books) -> None:
+        block = await books.block()
+        await books.admit(*(books.order(block, i) for i in range(5)))
+        connection = await asyncpg.connect(database_url())
+        migration = dict(migrations.scripts())["0006_post_state_counts.sql"]
+        try:
+            await connection.execute("DELETE FROM migration WHERE name = '0006_post_state_counts.sql'")
+            await connection.execute("UPDATE state_count SET count = count + 3")
+            assert await books.ledger.state_counts(TAXPAYER) == {State.ISSUED: 5}
+            assert await books.ledger.check_counts() == []
+        finally:
+            await connection.execute("INSERT INTO migration VALUES ('0006_post_state_counts.sql', 0)")
+        assert await books.ledger.state_counts(TAXPAYER) != {State.ISSUED: 5}
+        async with connection.transaction():
+            await connection.execute(migration)
+        await connection.close()
+        assert await books.ledger.state_counts(TAXPAYER) == {State.ISSUED: 5}
+
+    with_books(test)
+
+
+def test_what_is_stored_while_the_migration_counts_is_counted_once(with_books: WithBooks) -> None:
+    async def test(books: Books) -> None:
+        block = await books.block(40)
+        connection = await asyncpg.connect(database_url())
+        lines = dict(migrations.scripts())["0006_post_state_counts.sql"].split(";")
+        async with connection.transaction():
+            deleted = next(place for place, line in enumerate(lines) if "DELETE" in line)
+            await connection.execute(";".join(lines[: deleted + 1]))
+            admitting = asyncio.create_task(books.admit(*(books.order(block, i) for i in range(5))))
+            await asyncio.wait({admitting}, timeout=0.3)
+            await connection.execute(";".join(lines[deleted + 1 :]))
+        await admitting
+        await connection.close()
+        assert await books.ledger.state_counts(TAXPAYER) == {State.ISSUED: 5}
+
+    with_books(test)

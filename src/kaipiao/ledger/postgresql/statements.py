@@ -416,7 +416,14 @@ FROM invoice AS i, LATERAL (
 WHERE i.taxpayer = $1 AND i.id = ANY($2::bigint[]) AND d.xml IS NOT NULL
 """
 
-STATE_COUNTS = "SELECT state, sum(count)::bigint FROM state_count WHERE taxpayer = $1 GROUP BY state"
+# Beside a program that does not keep the counts (until 0006 has counted again) the invoices themselves are counted.
+COUNTS_ARE_KEPT = "EXISTS (SELECT 1 FROM migration WHERE name = '0006_post_state_counts.sql')"
+
+STATE_COUNTS = f"""
+SELECT state, sum(count)::bigint FROM state_count WHERE taxpayer = $1 AND {COUNTS_ARE_KEPT} GROUP BY state
+UNION ALL
+SELECT state, count(*) FROM invoice WHERE taxpayer = $1 AND NOT {COUNTS_ARE_KEPT} GROUP BY state
+"""
 
 # lint: all taxpayers: rows of writers that are gone become one for each state
 LOCK_STATE_COUNTS = """

@@ -1,4 +1,7 @@
--- Nobody who does not count is connected any more.
+-- Nobody who does not count is connected any more. A node that starts at this moment waits: what it stores between the two
+-- statements would be counted twice.
+
+LOCK TABLE invoice, state_count IN SHARE ROW EXCLUSIVE MODE;
 
 SET LOCAL enable_seqscan = on;
 
