@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from kaipiao.access.keys import key_store
 from kaipiao.app import Platform
+from kaipiao.app.channels import tls_of
 from kaipiao.authority.sandbox.server import serve
 from kaipiao.authority.sandbox.settings import SandboxInfo, SandboxSettings
 from kaipiao.authority.transport import TlsSettings, Transport
@@ -67,12 +68,14 @@ def _moved(home: Path, info: SandboxInfo) -> Path:
 
 
 async def heard(platform: Platform, info: SandboxInfo) -> bool:
-    """Does the bureau, which demands a certificate of its own authority, answer the running channel?"""
+    """Does the bureau, which demands a certificate of its own authority, answer the channel of the settings?"""
     await platform.start(issuing=False)
+    wire = Transport(tls_of(platform.directory, platform.settings.channel["leqi"], platform._keys))
     try:
-        reply = await platform._transports["leqi"].get(info.clock_url)
+        reply = await wire.get(info.clock_url)
         return reply.failure is None and reply.status == 200
     finally:
+        await wire.close()
         await platform.stop()
 
 

@@ -1,4 +1,4 @@
-"""The one place where the parts are put together."""
+"""A data directory brought to life: what is opened when it starts is closed when it stops, in the opposite order."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from kaipiao.api.app import create
 from kaipiao.api.body_pace import BodyPace
 from kaipiao.api.rates import Rates
 from kaipiao.api.services import Readiness, Services
+from kaipiao.app.channels import leqi_of, tls_of
+from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
-from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
-from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
-from kaipiao.authority.transport.identity import stored_identity
+from kaipiao.authority.leqi import LeqiChannel
+from kaipiao.authority.transport import Timeouts, Transport
 from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
 from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
@@ -64,7 +65,7 @@ CLOCK_REFRESH = 1.0  # real seconds between looks at a followed clock
 
 
 class Platform:
-    """A data directory brought to life: opened, started, stopped."""
+    """Started and stopped once. A start that fails has closed everything: the next one may be on the same directory."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.directory = directory
@@ -77,37 +78,54 @@ class Platform:
         self._keys = key_store(directory, settings)
         self._audit_sealer = self._keys.sealer(settings.keys.audit)
         self.tokens = tokens_of(directory, settings)
-        self._lock: DirectoryLock | None = None
         self.ledger = self._make_ledger()
         self._policy = Policy(**settings.policy.model_dump())
-        self._transports: dict[str, Transport] = {}
+        self._opened = AsyncExitStack()
         self._side_loops: list[Loop] = []
 
     async def start(self, *, issuing: bool = True) -> FastAPI:
         """Open the ledger, start issuing, give the HTTP application. Without `issuing` it is for looking only: nothing is
         sent, pulled or written into the trail that somebody may be about to audit."""
         self._issuing = issuing
+        async with AsyncExitStack() as opened:
+            await self._open_ledger(opened)
+            self.clock = await self._clock(opened)
+            self._channels = {name: self._channel(name, c, opened) for name, c in self.settings.channel.items()}
+            self.node = self._make_node()
+            await self._start_loops(opened)
+            application = create(self._services())
+            self._opened = opened.pop_all()
+        return application
+
+    async def stop(self) -> None:
+        """Take no new orders, bring what is under way to its end, sign the trail, close the ledger. Whatever of it fails,
+        everything is closed. Of a platform that did not start nothing is left to stop."""
+        await self._opened.aclose()
+
+    async def _open_ledger(self, opened: AsyncExitStack) -> None:
+        opened.callback(self._executor.shutdown)
         if self.settings.database.kind == "postgresql":
-            self._lock = DirectoryLock(self.directory)  # SQLite's ledger takes it itself
-        await self._open_ledger()
-        try:
-            return await self._start()
-        except BaseException:
-            await self.ledger.close()
-            self._unlock()
-            raise
+            opened.callback(DirectoryLock(self.directory).release)  # SQLite's ledger takes it itself
+        await self.ledger.open()
+        opened.push_async_callback(self.ledger.close)
 
-    async def _open_ledger(self) -> None:
-        try:
-            await self.ledger.open()
-        except BaseException:
-            self._unlock()
-            raise
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    async def _start_loops(self, opened: AsyncExitStack) -> None:
+        """The node is the first to stop; heads are signed once more when nothing writes any longer."""
+        if not self._issuing:
+            self.node.issuer.stopping = True
+        else:
+            await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
+            await self.ledger.save_tenants(sorted(tenants_of(self.settings)), SystemClock().now())
+            opened.push_async_callback(self._sign_heads)
+            notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
+            self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
+            self._side_loops.append(Loop("access", notes.look, SystemClock()))
+        for loop in self._side_loops:
+            opened.push_async_callback(loop.stop, self._policy.stop_grace)
+            loop.start()
+        if self._issuing:
+            await self.node.start()
+            opened.push_async_callback(self.node.stop)
 
     def _make_ledger(self) -> Ledger:
         database = self.settings.database
@@ -124,7 +142,7 @@ class Platform:
                 code="KP-SETTINGS-07",
             ) from missing
         return PostgresqlLedger(
-            _secret(self._path(database.url_file or "")),
+            secret(self._path(database.url_file or "")),
             pool_min=database.pool_min,
             pool_max=database.pool_max,
             idle_s=database.idle_s,
@@ -132,52 +150,17 @@ class Platform:
             on_commit=self.metrics.committed,
         )
 
-    async def _start(self) -> FastAPI:
-        self.clock = await self._clock()
-        self._channels = self._make_channels()
-        self.node = self._make_node()
-        if self._issuing:
-            await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
-            await self.ledger.save_tenants(sorted(tenants_of(self.settings)), SystemClock().now())
-            await self.node.start()
-            self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
-            notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
-            self._side_loops.append(Loop("access", notes.look, SystemClock()))
-        else:
-            self.node.issuer.stopping = True
-        for loop in self._side_loops:
-            loop.start()
-        return create(self._services())
-
-    async def stop(self) -> None:
-        """Take no new orders, bring what is under way to its end, sign the trail, close the ledger. Whatever of it fails,
-        everything is closed."""
-        async with AsyncExitStack() as closing:
-            closing.callback(self._executor.shutdown)
-            closing.callback(self._unlock)
-            closing.push_async_callback(self.ledger.close)
-            for transport in self._transports.values():
-                closing.push_async_callback(transport.close)
-            for channel in self._channels.values():
-                closing.push_async_callback(channel.close)
-            if self._issuing:
-                closing.push_async_callback(self._sign_heads)
-            for loop in self._side_loops:
-                closing.push_async_callback(loop.stop, self._policy.stop_grace)
-            if self._issuing:
-                await self.node.stop()
-
     async def audit(self) -> TrailReport:
         return await read_trail(self.ledger, lambda head: head_is_sound(head, self._audit_sealer))
 
-    async def _clock(self) -> Clock:
+    async def _clock(self, opened: AsyncExitStack) -> Clock:
         follow, through = self.settings.clock.follow, self.settings.clock.through
         if follow is None:
             return SystemClock()
         if through is None or through not in self.settings.channel:
             raise SettingsFault(Text("clock.through 须指明通道", "clock.through must name a channel"))
-        transport = Transport(self._tls(self.settings.channel[through]))
-        self._transports["clock"] = transport
+        transport = Transport(tls_of(self.directory, self.settings.channel[through], self._keys))
+        opened.push_async_callback(transport.close)
         kept = followed_clock.KeptClock(self.directory / "clock.json")
         clock = FunctionClock(await followed_clock.first(transport, follow, kept))
 
@@ -191,44 +174,16 @@ class Platform:
         self._side_loops.append(Loop("clock", look, SystemClock()))
         return clock
 
-    def _make_channels(self) -> dict[str, Channel]:
-        return {name: self._channel(name, c) for name, c in self.settings.channel.items()}
-
-    def _channel(self, name: str, settings: ChannelSettings) -> Channel:
+    def _channel(self, name: str, settings: ChannelSettings, opened: AsyncExitStack) -> Channel:
         speed = self.clock.function.speed if isinstance(self.clock, FunctionClock) else 1.0
         timeouts = Timeouts(**settings.timeouts.model_dump()).divided(speed)
-        transport = Transport(self._tls(settings), timeouts)
-        self._transports[name] = transport
-        return WatchedChannel(LeqiChannel(self._leqi(name, settings), transport), self.metrics)
-
-    def _tls(self, settings: ChannelSettings) -> TlsSettings:
-        if settings.stored_key is not None:
-            identity = stored_identity(self._keys, settings.stored_key)
-            return TlsSettings(self._path(settings.ca_file), identity=identity)
-        return TlsSettings(
-            self._path(settings.ca_file),
-            self._path(settings.client_certificate) if settings.client_certificate else None,
-            self._path(settings.client_key) if settings.client_key else None,
-        )
-
-    def _leqi(self, name: str, settings: ChannelSettings) -> LeqiSettings:
-        limits = {k: v for k, v in settings.limits.model_dump().items() if v is not None}
-        device = {"device_mac": settings.device_mac} if settings.device_mac else {}
-        return LeqiSettings(
-            name=name,
-            base_url=settings.base_url,
-            jrdwptbh=settings.jrdwptbh,
-            sydwptbh=settings.sydwptbh,
-            ylbm=settings.ylbm,
-            sm4_key_hex=_secret(self._path(settings.sm4_key_file)),
-            sandbox_flag=settings.sandbox_flag,
-            device_ip=settings.device_ip,
-            **device,
-            public_keys={key: self._public(key).point.hex() for key in self._seal_keys()}
-            if settings.send_own_seal
-            else {},
-            limits=limits,
-        )
+        seals = {taxpayer.seal for taxpayer in self.settings.taxpayer}
+        leqi = leqi_of(self.directory, name, settings, seals, self._public)
+        transport = Transport(tls_of(self.directory, settings, self._keys), timeouts)
+        opened.push_async_callback(transport.close)
+        channel = LeqiChannel(leqi, transport)
+        opened.push_async_callback(channel.close)
+        return WatchedChannel(channel, self.metrics)
 
     def _make_node(self) -> Node:
         settings, policy = self.settings, self._policy
@@ -339,9 +294,6 @@ class Platform:
             log.error("heads not signed", extra={"code": error.code})
         return self._policy.head_seconds
 
-    def _seal_keys(self) -> set[str]:
-        return {taxpayer.seal for taxpayer in self.settings.taxpayer}
-
     def _public(self, key_id: str) -> Sm2PublicKey:
         try:
             public = self._keys.public(key_id)
@@ -381,12 +333,3 @@ def _seller(taxpayer: TaxpayerSettings) -> Seller:
         taxpayer_type=taxpayer.taxpayer_type,
         drawer=taxpayer.drawer,
     )
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise SettingsFault(
-            Text(f"密钥文件无法读取：{path.name}", f"The key file cannot be read: {path.name}")
-        ) from unreadable
