@@ -405,6 +405,44 @@ MUTANTS = [
         (ACCEPTED + "test_numbering_goes_on_however_long_a_crowd_stays",),
     ),
     Mutant(
+        "after a slow batch accepted orders rest without end",
+        "issuing/numberer.py",
+        "min(rest, now + self._policy.numbering_rest)",
+        "rest",
+        (ACCEPTED + "test_a_batch_that_a_slow_ledger_held_up_makes_numbering_rest_no_longer_than_is_allowed",),
+    ),
+    Mutant(
+        "a library that panics takes a sealing thread along",
+        "issuing/ports.py",
+        "except BaseException as error:",
+        "except Exception as error:",
+        ("tests/unit/issuing/test_workers.py::test_one_that_panics_harms_no_other_and_no_thread",),
+    ),
+    Mutant(
+        "what waits for a thread that is refused waits for ever",
+        "issuing/ports.py",
+        "                self._give_up(share, error)\n",
+        "                del error\n",
+        ("tests/unit/issuing/test_workers.py::test_what_waits_when_the_threads_are_gone_is_told",),
+    ),
+    Mutant(
+        "a pre migration waits behind a post one",
+        "ledger/postgresql/migrations.py",
+        "        return [name for name in missing if not _is_post(name)]\n",
+        "        return missing[: next((n for n, name in enumerate(missing) if _is_post(name)), len(missing))]\n",
+        ("tests/integration/ledger_postgresql/test_schema.py::test_a_pre_migration_does_not_wait_behind_a_post_one",),
+    ),
+    Mutant(
+        "counts are believed that a program of before did not keep",
+        "ledger/postgresql/statements.py",
+        " AND NOT {COUNTS_ARE_KEPT} GROUP BY state",
+        " AND false GROUP BY state",
+        (
+            "tests/integration/ledger_postgresql/test_state_counts.py"
+            "::test_beside_a_program_that_does_not_count_the_counts_are_true_all_the_same",
+        ),
+    ),
+    Mutant(
         "a change of an invoice that moved on meanwhile is written all the same (SQLite)",
         "ledger/sqlite/advances.py",
         "        if found is None or found[1] != advance.version:\n",

@@ -84,7 +84,8 @@ class Numberer:
     def _rest(self, began: float) -> None:
         now, share = asyncio.get_running_loop().time(), self._policy.numbering_share
         if self._issuer.callers >= self._policy.numbering_crowd:
-            self._rests_until = max(now, self._rests_until) + (now - began) * (1 - share) / share
+            rest = max(now, self._rests_until) + (now - began) * (1 - share) / share
+            self._rests_until = min(rest, now + self._policy.numbering_rest)
 
     async def _number(self, order: InvoiceRecord) -> None:
         """Raises what is not the order's own fault."""

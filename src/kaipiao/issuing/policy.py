@@ -37,6 +37,7 @@ class Policy:
     numbering_batch: int = 64  # accepted orders of one taxpayer that are numbered side by side
     numbering_crowd: int = 8  # callers under way at once, from which on numbering gives way to them
     numbering_share: float = 0.03  # of the time that it takes all the same, so that it always goes on
+    numbering_rest: float = 30.0  # real seconds; it never gives way for longer, however long the last batches took
     numbering_at_once: int = 8  # taxpayers whose accepted orders are numbered at the same time
     numbering_idle: float = 0.5  # pause of the numberer when nobody waits
     numbering_retry: float = 3600.0  # an accepted order that is refused now is looked at again

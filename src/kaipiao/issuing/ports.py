@@ -49,7 +49,16 @@ class Threads:
             size = min(LARGEST_SHARE, -(-len(self._asked) // self._idle))
             share = [self._asked.popleft() for _ in range(size)]
             self._idle -= 1
-            self._executor.submit(self._do, share, loop)
+            try:
+                self._executor.submit(self._do, share, loop)
+            except RuntimeError as error:  # it is shut down, or there is no further thread: nobody may wait for ever
+                self._give_up(share, error)
+
+    def _give_up(self, share: list[_Task], error: Exception) -> None:
+        self._idle += 1
+        for task in share:
+            task.error = error
+            task.deliver()
 
     def _do(self, share: list[_Task], loop: asyncio.AbstractEventLoop) -> None:
         """On a worker thread."""
@@ -74,8 +83,8 @@ class _Task:
     def do(self) -> None:
         try:
             self.result = self.work()
-        except Exception as error:  # of every kind: it belongs to the one who asked
-            self.error = error
+        except BaseException as error:  # of every kind: it belongs to the one who asked, and others wait behind it
+            self.error = _fit_for_a_future(error)
 
     def deliver(self) -> None:
         """On the event loop. One who went away meanwhile changes nothing."""
@@ -85,6 +94,13 @@ class _Task:
             self.waiting.set_exception(self.error)
         else:
             self.waiting.set_result(self.result)
+
+
+def _fit_for_a_future(error: BaseException) -> Exception:
+    """A library that panics raises what would end the thread or the loop: it is told as a failure like any other."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"{type(error).__name__} in a worker")
 
 
 class Inline:

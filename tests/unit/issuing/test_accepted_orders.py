@@ -319,6 +319,20 @@ def test_numbering_goes_on_however_long_a_crowd_stays() -> None:
     asyncio.run(run())
 
 
+def test_a_batch_that_a_slow_ledger_held_up_makes_numbering_rest_no_longer_than_is_allowed() -> None:
+    """A ledger that stood still for minutes made accepted orders wait for hours, while there was a crowd."""
+
+    async def run() -> None:
+        policy = Policy(numbering_batch=1, numbering_share=1e-9, numbering_rest=0.05)
+        p = await point(policy=policy, patience=2.0)
+        for n in range(3):
+            await p.accept(f"A{n}")
+        p.issuer.callers = policy.numbering_crowd
+        assert [await p.numberer.round() for _ in range(3)] == [1, 1, 1]
+
+    asyncio.run(run())
+
+
 def test_a_taxpayer_that_lacks_something_is_held_back_alone_and_longer_each_time() -> None:
     async def story() -> None:
         p = await point(sellers=(SELLER, OTHER))
