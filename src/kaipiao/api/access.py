@@ -30,9 +30,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
 
     async def caller(request: Request) -> Caller:
         try:
-            found = _caller_of(request)
-            if found.session is not None:
-                await people_of(request).sessions.require_live(found.session)
+            found = await let_in(request)
         except AccessRefused as refused:
             services_of(request).scrape.metrics.token_refused(refused.code)
             await services_of(request).refusals.hold(source(request))
@@ -46,6 +44,15 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
 
     NEEDS[caller] = permission
     return caller
+
+
+async def let_in(request: Request) -> Caller:
+    """The caller of this request, as its token and session stand now. What goes on after the request was judged, a stream
+    or a batch, asks again from time to time. Raises `AccessRefused`; `LedgerFault` where it cannot be known of a session."""
+    found = _caller_of(request)
+    if found.session is not None:
+        await people_of(request).sessions.require_live(found.session)
+    return found
 
 
 def _caller_of(request: Request) -> Caller:

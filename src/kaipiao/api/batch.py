@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kaipiao.access.tokens import Caller, Permission
-from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.access import caller_with, let_in, services_of, taxpayers_for
 from kaipiao.api.admission import Place
 from kaipiao.api.envelope import JSON_TYPE
 from kaipiao.api.examples import ACCEPTED, BATCH_LINES, ISSUED, SALE, lines
@@ -49,6 +49,7 @@ MOST_BYTES = 64 * 1024 * 1024
 AT_ONCE = 64  # items that are read and not answered yet
 BYTES_AT_ONCE = 4 * 1024 * 1024  # of these; one larger item goes alone
 ANSWER_SECONDS = 60.0  # real time that a caller may leave answers unread
+LET_IN_SECONDS = 1.0  # real time between looks at whether the caller's token and session still hold
 
 SALE_FORM = {"$ref": "#/components/schemas/InvoiceRequest"}
 ANYTHING = {"description": "其他任何内容得到它自己的 problem / anything else gets a problem of its own"}
@@ -180,6 +181,7 @@ class _Answers(Response):
         if self._patience is not None:
             self.headers["Preference-Applied"] = RESPOND_ASYNC
         self._window = Window(AT_ONCE, BYTES_AT_ONCE)
+        self._let_in_until = _now() + LET_IN_SECONDS
         self._answers: asyncio.Queue[tuple[Awaitable[bytes], int] | None] = asyncio.Queue()
         self._language = from_accept_language(request.headers.get("accept-language"))
 
@@ -224,9 +226,13 @@ class _Answers(Response):
         self._answers.put_nowait(None)
 
     async def _pace(self) -> None:
-        """Each item counts as a request; over the rate they are read more slowly."""
+        """Each item counts as a request; over the rate they are read more slowly. Raises `AccessRefused` when what let the
+        caller in is over: the batch breaks off there."""
         while (seconds := self._services.rates.take(self._caller.subject)) > 0.0:
             await asyncio.sleep(seconds)
+        if _now() >= self._let_in_until:
+            await let_in(self._request)
+            self._let_in_until = _now() + LET_IN_SECONDS
 
     async def _items(self) -> AsyncGenerator[Item]:
         """Raises `KaipiaoError` where the batch breaks off."""
@@ -281,6 +287,10 @@ class _Answers(Response):
 
     def _request_id(self) -> str:
         return str(self._request.scope.get("kaipiao.request_id", ""))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _line(answer: dict[str, object]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kaipiao.access.tokens import ANY, Caller, Permission
-from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.access import caller_with, let_in, services_of, taxpayers_for
 from kaipiao.api.examples import STREAM
 from kaipiao.api.feed import Feed, Wanted
 from kaipiao.api.openapi import problems
@@ -33,6 +33,7 @@ HEARTBEAT = b": \n\n"
 HEARTBEAT_SECONDS = 10.0
 GLANCE_SECONDS = 0.3  # so long nothing new: who did not ask for a stream has it all
 READ_SECONDS = 60.0  # real time that a listener may leave events unread
+LET_IN_SECONDS = 1.0  # real time between looks at whether the listener's token and session still hold
 LARGEST_POSITION = 2**63 - 1
 # Of the text as a whole, or of each of its events, as the reader takes it: JSON Schema has no word for such a stream.
 EVENT_SCHEMA: dict[str, object] = {
@@ -86,14 +87,14 @@ async def stream(
     """`id` is the event's position. A client that connects again with `Last-Event-ID` misses nothing and gets none twice.
 
     It stays open for whoever asks for `Accept: text/event-stream` (a browser's EventSource does); anybody else gets what
-    is there, and its end."""
+    is there, and its end. It ends when the token expires or is revoked, or the session is over."""
     services = services_of(request)
     mine = taxpayers_for(caller, services, taxpayer)
     wanted = Wanted(mine, platform=taxpayer is None and caller.may_act_for(ANY), order=order)
     feed: Feed = request.app.state.feed
     stays = MEDIA_TYPE in request.headers.get("accept", "")
     head = bool(request.scope.get("kaipiao.head"))
-    return _Stream(feed, wanted, _last_seen(request, after), once=head, stays=stays)
+    return _Stream(feed, wanted, _last_seen(request, after), lambda: let_in(request), once=head, stays=stays)
 
 
 def _last_seen(request: Request, after: int | None) -> int | None:
@@ -111,12 +112,23 @@ def _last_seen(request: Request, after: int | None) -> int | None:
 class _Stream(Response):
     media_type = MEDIA_TYPE
 
-    def __init__(self, feed: Feed, wanted: Wanted, after: int | None, *, once: bool, stays: bool) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        wanted: Wanted,
+        after: int | None,
+        let_in: Callable[[], Awaitable[object]],
+        *,
+        once: bool,
+        stays: bool,
+    ) -> None:
+        """`let_in` raises when the listener may not listen any more."""
         super().__init__(media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._feed = feed
         self._wanted = wanted
         self._after = after
+        self._let_in = let_in
         self._once = once  # a HEAD: the head is all
         self._stays = stays
 
@@ -125,12 +137,21 @@ class _Stream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if not self._once:
                 async with asyncio.TaskGroup() as group:
-                    gone = group.create_task(_until_gone(receive))
-                    telling = group.create_task(self._tell(send))
-                    await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
-                    gone.cancel()
-                    telling.cancel()
+                    work = (_until_gone(receive), self._until_kept_out(), self._tell(send))
+                    tasks = [group.create_task(one) for one in work]
+                    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    for task in tasks:
+                        task.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _until_kept_out(self) -> None:
+        """A stream does not outlive what let its listener in."""
+        try:
+            while True:
+                await asyncio.sleep(LET_IN_SECONDS)
+                await self._let_in()
+        except KaipiaoError as error:  # it connects again, and is told why not
+            log.info("a listener is let go", extra={"code": error.code})
 
     async def _tell(self, send: Send) -> None:
         try:
