@@ -32,7 +32,7 @@ test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minu
 	$(RUN)/python -m pytest
 
 test-postgresql: $(VENV)/dev ## 账本测试，自带或指定的 PostgreSQL / the ledger's tests on our own PostgreSQL or on URL=postgresql://… (an empty database; it is EMPTIED)
-	KAIPIAO_TEST_POSTGRESQL='$(URL)' $(RUN)/python -m pytest tests/contract/ledger tests/integration/ledger_postgresql -k postgresql
+	@KAIPIAO_TEST_POSTGRESQL='$(URL)' $(RUN)/python -m pytest tests/contract/ledger tests/integration/ledger_postgresql -k postgresql
 
 lint: $(VENV)/dev ## 风格、类型、导入方向、SQL / style, types, direction of imports, SQL
 	$(RUN)/ruff check src tests benchmarks docs

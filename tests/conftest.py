@@ -16,14 +16,11 @@ pytest_plugins = ["on_every_ledger"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def pytest_report_header() -> list[str]:
-    """Whose database is emptied is said before it is done."""
-    return [] if outside() is None else [f"这些测试会清空数据库 / these tests EMPTY the database {outside()}"]
-
-
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Whose database is emptied is said before it is done, without its password."""
     if outside() is None:
         return
+    session.config.get_terminal_writer().line(f"这些测试会清空数据库 / these tests EMPTY the database {outside()}")
     try:
         claim(os.environ[OUTSIDE])
     except NotForTests as refused:
