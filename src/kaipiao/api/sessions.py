@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,13 +12,15 @@ from pydantic import BaseModel, Field
 from kaipiao.access import refused
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api import stated
-from kaipiao.api.access import caller_with, session_of
+from kaipiao.api.access import caller_with, services_of, session_of
 from kaipiao.api.account_examples import LOG_IN, SIGNED_IN
 from kaipiao.api.examples import example
 from kaipiao.api.forms import Form, described, form_of
 from kaipiao.api.openapi import problems
 from kaipiao.api.people import people_of, source
 from kaipiao.api.views import stamp
+from kaipiao.errors import TooManyRequests
+from kaipiao.operations.metrics import LogInResult
 
 router = APIRouter(prefix="/v1/sessions", tags=["access"])
 Own = Annotated[Caller, Depends(caller_with(Permission.OWN))]
@@ -64,7 +68,8 @@ async def sign_in(request: Request) -> SessionView:
     """The answer to a failure does not tell what was wrong, nor whether the account exists. After some failures of a name, or
     with some names from a source, both answer `429` for a while."""
     form = await form_of(request, LogInForm)
-    signed = await people_of(request).log_in(form.account, form.password, form.totp, source(request))
+    with _counted(request):
+        signed = await people_of(request).log_in(form.account, form.password, form.totp, source(request))
     account = signed.account
     return SessionView(
         token=signed.token,
@@ -75,6 +80,24 @@ async def sign_in(request: Request) -> SessionView:
         expires=stamp(signed.expires) or "",
         must=list(signed.must),
     )
+
+
+@contextmanager
+def _counted(request: Request) -> Iterator[None]:
+    """A log-in, for the metrics: by its result, never by its name."""
+    count = services_of(request).scrape.metrics.log_in
+    try:
+        yield
+    except refused.LogInRefused:
+        count(LogInResult.REFUSED)
+        raise
+    except refused.LockedOut:
+        count(LogInResult.LOCKED)
+        raise
+    except TooManyRequests:
+        count(LogInResult.BUSY)
+        raise
+    count(LogInResult.OK)
 
 
 @router.delete(

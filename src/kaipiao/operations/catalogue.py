@@ -78,6 +78,15 @@ TOKEN_REFUSALS = Entry(
         "Tokens that were refused, by code of the error (KP-ACCESS-01 none or not valid, 02 expired, 06 revoked)",
     ),
 )
+LOG_INS = Entry(
+    "kaipiao_log_ins",
+    Kind.COUNTER,
+    ("result",),
+    Text(
+        "登录，按结果：ok 成功、refused 有误、locked 已锁定、busy 排队已满",
+        "Log-ins by result: ok, refused (something was wrong), locked (after failures), busy (too many wait)",
+    ),
+)
 DEPRECATED = Entry(
     "kaipiao_deprecated_requests",
     Kind.COUNTER,
@@ -317,8 +326,8 @@ CONNECTIONS_CUT = Entry(
 )
 
 MADE_AS_IT_HAPPENS = (
-    REQUESTS, TOKEN_REFUSALS, DEPRECATED, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED, SEALS, COMMITS, GROUPS,
-    LOOK_FAILURES,
+    REQUESTS, TOKEN_REFUSALS, LOG_INS, DEPRECATED, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED,
+    SEALS, COMMITS, GROUPS, LOOK_FAILURES,
 )  # fmt: skip
 MADE_WHEN_ASKED = (
     BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,

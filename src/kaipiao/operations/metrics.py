@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
@@ -14,6 +15,15 @@ from kaipiao.operations.catalogue import Entry
 # Known where there is a server that listens; without one there is nothing of them.
 OF_A_SERVER = (catalogue.CONNECTIONS, catalogue.CONNECTIONS_LIMIT, catalogue.LOOP_LAG)
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class LogInResult(StrEnum):
+    """How an attempt to sign in ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    LOCKED = "locked"
+    BUSY = "busy"
 
 
 def _nothing() -> float:
@@ -37,6 +47,9 @@ class Metrics:
         self._requests = self._histogram(catalogue.REQUESTS)
         self._known: dict[tuple[str, str, int], Histogram] = {}
         self._token_refusals = self._counter(catalogue.TOKEN_REFUSALS)
+        self._log_ins = self._counter(catalogue.LOG_INS)
+        for result in LogInResult:  # from 0 on: a first failure is a rise
+            self._log_ins.labels(result.value)
         self._deprecated = self._counter(catalogue.DEPRECATED)
         self._calls = self._counter(catalogue.WIRE_CALLS)
         self._call_seconds = self._histogram(catalogue.WIRE_CALL_SECONDS)
@@ -66,6 +79,9 @@ class Metrics:
     def token_refused(self, code: str) -> None:
         """`code` is one of our errors'."""
         self._token_refusals.labels(code).inc()
+
+    def log_in(self, result: LogInResult) -> None:
+        self._log_ins.labels(result.value).inc()
 
     def deprecated_used(self, route: str) -> None:
         """`route`: method and template of a route that will go."""

@@ -25,7 +25,7 @@ from bench import SELLER, Point
 from people import PASSWORD, code_at, secret_in
 from people_calls import make, send, session, sign_in
 
-from kaipiao.access import audit
+from kaipiao.access import audit, passwords
 from kaipiao.api.people import people_over
 from kaipiao.clock import SystemClock
 from kaipiao.ledger.port import EventDraft
@@ -327,5 +327,25 @@ def test_what_was_asked_for_says_who_asked_and_what_the_platform_does_by_itself_
             ("C", "numbered", "shop"), ("D", "accepted", "erp"), ("D", "numbered", None), ("E", "issued", "shop"),
             ("F", "issued", "shop"),
         ]  # fmt: skip
+
+    told(story)
+
+
+def test_log_ins_are_counted_by_result_and_never_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def counted(app: FastAPI) -> dict[str, float]:
+        page = (await call(app, "GET", "/metrics", token=token("operator"))).body.decode()
+        assert "wang" not in page
+        found = re.findall(r'^kaipiao_log_ins_total\{result="(\w+)"\} (\S+)$', page, re.MULTILINE)
+        return {result: float(count) for result, count in found}
+
+    async def story(app: FastAPI, p: Point) -> None:
+        await make(app, "wang")
+        assert await counted(app) == {"ok": 0, "refused": 0, "locked": 0, "busy": 0}
+        await session(app, "wang")
+        for _ in range(4):
+            await sign_in(app, "wang", "wrong guess")
+        monkeypatch.setattr(passwords, "MOST_WAITING", 0)
+        assert (await sign_in(app, "wang")).status == 429
+        assert await counted(app) == {"ok": 1, "refused": 3, "locked": 1, "busy": 1}
 
     told(story)
