@@ -90,6 +90,7 @@ class Entrance:
             self._leaving.popleft().close()
 
     async def wait_closed(self) -> None:
+        """Until no handshake is under way. uvicorn asks it of each of its servers when it shuts down."""
         await asyncio.gather(*self._handshakes, return_exceptions=True)
 
     def _accept(self) -> None:

@@ -17,22 +17,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kaipiao.api.pulse import Pulse
-from kaipiao.api.services import Services
 from kaipiao.cli import files
 from kaipiao.cli.api import Api
-from kaipiao.cli.entrance import Door, Entrance
+from kaipiao.cli.entrance import Door
 from kaipiao.cli.stand_in import lookable
-from kaipiao.errors import DirectoryInUse, DoorFull, KaipiaoError
-from kaipiao.operations import catalogue
+from kaipiao.errors import DirectoryInUse, KaipiaoError
 from kaipiao.seal import durable
 from kaipiao.settings import ServerSettings, Settings, load
 
 log = logging.getLogger(__name__)
 SERVER_FILE = "server.json"
-STOP_SECONDS = 5
 BACKLOG = 4096  # connections that the kernel holds until they are accepted
-SECONDS_TO_COME_AGAIN = 2  # for whom no connection was free
 
 
 async def serve(
@@ -45,13 +40,15 @@ async def serve(
 ) -> None:
     """Run until a signal, or until `stop` is set. `ready` is told the URL. Raises `KaipiaoError` when it cannot start."""
     from kaipiao.app import Platform
+    from kaipiao.cli.http_server import http_server
 
     platform = Platform(directory, settings)
     secure = _tls(directory, settings)
     application = await platform.start(issuing=issuing)
     try:
         door = _door(settings.server)
-        server = _server(application, secure, settings.server, door)
+        context = None if secure is None else secure.context
+        server = http_server(application, context, settings.server, door)
         listener = _listen(settings)
         scheme = "http" if secure is None else "https"
         url = f"{scheme}://{_shown(settings.server.host)}:{listener.getsockname()[1]}"
@@ -91,69 +88,6 @@ def _door(settings: ServerSettings) -> Door:
         fault = files.too_few(wanted, possible)
         log.warning("%s / %s", fault.detail.zh, fault.detail.en, extra={"code": fault.code})
     return Door(max(1, min(wanted, possible)), settings.source_share, settings.handshakes_max, settings.handshake_s)
-
-
-def _server(application: Any, secure: _Secure | None, settings: ServerSettings, door: Door) -> Any:
-    import uvicorn
-
-    from kaipiao.cli.patience import Ahead, Patience, PatientProtocol, answer
-
-    services: Services = application.state.services
-    metrics = services.scrape.metrics
-    pulse = Pulse(services.admission.look_at_lag)
-    patience = Patience(settings.head_s, settings.head_limit, settings.write_s, settings.pipeline_max)
-    ahead = Ahead(patience.ahead_bytes)
-    refusal = answer(DoorFull(), f"retry-after: {SECONDS_TO_COME_AGAIN}")
-    context = None if secure is None else secure.context
-
-    class Quiet(uvicorn.Server):
-        """Leaves signals to us: uvicorn would raise them again after serving, before the platform has stopped. Its
-        connections come in by our entrance."""
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            entrance = Entrance(
-                (sockets or [])[0], self._connection, door, context, refusal, metrics.connection_refused
-            )
-            metrics.gauges[catalogue.CONNECTIONS] = lambda: entrance.connections
-            metrics.gauges[catalogue.CONNECTIONS_LIMIT] = lambda: door.connections_max
-            metrics.gauges[catalogue.LOOP_LAG] = lambda: pulse.lag
-            self.servers = [entrance]  # type: ignore[list-item]  # closed and waited for as one
-            entrance.open()
-            pulse.start()
-            self.started = True
-
-        def _connection(self, lost: Callable[[], None]) -> PatientProtocol:
-            return PatientProtocol(
-                self.config,
-                self.server_state,
-                {},
-                patience=patience,
-                ahead=ahead,
-                lost=lost,
-                cut=metrics.connection_cut,
-            )
-
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            application.state.feed.end()  # who listens to events would keep the server waiting
-            await super().shutdown(sockets)
-            pulse.stop()
-
-    config = uvicorn.Config(
-        application,
-        http=PatientProtocol,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=settings.keepalive_s,  # type: ignore[arg-type]  # a timer takes any
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    return Quiet(config)
 
 
 @contextmanager
