@@ -412,6 +412,20 @@ MUTANTS = [
         (ACCEPTED + "test_a_batch_that_a_slow_ledger_held_up_makes_numbering_rest_no_longer_than_is_allowed",),
     ),
     Mutant(
+        "a machine that was asleep takes its lease for its own",
+        "issuing/shards.py",
+        "now: Callable[[], float] = since_boot,",
+        "now: Callable[[], float] = time.monotonic,",
+        (SHARDS + "test_a_machine_that_was_asleep_does_not_take_its_lease_for_its_own",),
+    ),
+    Mutant(
+        "calls of a node of before the leases are cut while they are under way",
+        "issuing/uploader.py",
+        " and age >= timedelta(seconds=2 * self._policy.shard_seconds)\n",
+        "\n",
+        (SHARDS + "test_a_call_of_a_program_that_knows_no_leases_is_not_cut_while_it_may_be_under_way",),
+    ),
+    Mutant(
         "a library that panics takes a sealing thread along",
         "issuing/ports.py",
         "except BaseException as error:",

@@ -16,6 +16,11 @@ from kaipiao.ledger.port import Ledger
 log = logging.getLogger(__name__)
 
 
+def since_boot() -> float:
+    """Seconds that go on while the machine sleeps, as the lease does: else a node that was asleep would take it for its own."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Shards:
     """Holds this node's share of the taxpayers, by a lease on the ledger's clock. `now`: real seconds that only go on."""
 
@@ -25,7 +30,7 @@ class Shards:
         node: str,
         taxpayers: Collection[str],
         policy: Policy,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = since_boot,
     ) -> None:
         self._ledger = ledger
         self._node = node

@@ -93,8 +93,11 @@ class Uploader:
         is sent once more at the worst."""
         if upload.node == self._node:
             return True
-        abandoned = upload.begun_at + timedelta(seconds=self._policy.abandoned_seconds) <= self._clock.now()
-        return self._shards.holds(upload.taxpayer) and (abandoned or self._shards.is_gone(upload.node))
+        age = self._clock.now() - upload.begun_at
+        abandoned = age >= timedelta(seconds=self._policy.abandoned_seconds)
+        # One that is not among the nodes may also be of a program that did not know of leases yet, and be at work.
+        gone = self._shards.is_gone(upload.node) and age >= timedelta(seconds=2 * self._policy.shard_seconds)
+        return self._shards.holds(upload.taxpayer) and (abandoned or gone)
 
     async def _end_orphan(self, upload: Upload) -> int:
         answer: Answer[str] = answered(Outcome.AMBIGUOUS, DIED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -185,6 +186,37 @@ def test_a_node_whose_lease_ran_out_makes_no_call_until_it_has_renewed_it() -> N
         assert not any(service == "upload" for _, service, _ in two.wire.calls)
         await two.step(2, two.a)
         assert any(service == "upload" for _, service, _ in two.wire.calls)
+
+    asyncio.run(story())
+
+
+def test_a_machine_that_was_asleep_does_not_take_its_lease_for_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`time.monotonic` stands still while a machine sleeps; the lease in the ledger does not."""
+
+    async def story() -> None:
+        slept = Seconds()
+        monkeypatch.setattr(time, "clock_gettime", lambda _which: slept())
+        shards = Shards(MemoryLedger("n1", Seconds()), "n1", [SELLER], Policy())
+        await shards.round(set)
+        assert shards.holds(SELLER)
+        slept.now += 600
+        assert not shards.holds(SELLER)
+
+    asyncio.run(story())
+
+
+def test_a_call_of_a_program_that_knows_no_leases_is_not_cut_while_it_may_be_under_way() -> None:
+    """Beside a node of before the leases: it is not among the nodes, and at work all the same."""
+
+    async def story() -> None:
+        two = await pair(sellers=[SELLER])
+        await two.a.issue("A")
+        two.a.clock.advance(2)
+        await two.a.ledger.begin_upload(700, "w700", SELLER, "pretend", "old", 100, two.a.clock.now())
+        await two.step(10, two.a)
+        assert await two.a.state("A") is State.UPLOADING
+        await two.step(30, two.a)
+        assert await two.a.state("A") is State.UNKNOWN
 
     asyncio.run(story())
 
