@@ -68,8 +68,13 @@ class Accounts:
             return await self._books.accounts(tenant, after, limit)
         if caller.tenant is None or tenant not in (None, caller.tenant):
             return []
-        found = await self._books.accounts(caller.tenant, after, limit)
-        return [one for one in found if self._covers(caller, one.tenant, one.taxpayers)]
+        found: list[Account] = []
+        while True:
+            seen = await self._books.accounts(caller.tenant, after, limit)
+            found += [one for one in seen if self._covers(caller, one.tenant, one.taxpayers)]
+            if len(found) >= limit or len(seen) < limit:
+                return found[:limit]
+            after = seen[-1].account
 
     async def find(self, caller: Caller, name: str) -> Account:
         """Raises `AccountUnknown`, also for one that is not this caller's to see."""
@@ -181,12 +186,12 @@ class Accounts:
             raise MoreThanOwn
 
     def _covers(self, caller: Caller, tenant: str | None, taxpayers: tuple[str, ...]) -> bool:
-        """Does this caller's reach hold all of that?"""
+        """Does this caller's reach hold all of that, now and when the tenant has further taxpayers?"""
         if _sees_all(caller):
             return True
         if caller.tenant is None or tenant != caller.tenant:
             return False
-        return set(taxpayers or self._tenants.get(tenant, ())) <= set(caller.taxpayers)
+        return caller.whole_tenant or (bool(taxpayers) and set(taxpayers) <= set(caller.taxpayers))
 
 
 def _sees_all(caller: Caller) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kaipiao.access import revocations, strongbox
+from kaipiao.access.names import as_known
 from kaipiao.access.revocations import Revoked
 from kaipiao.access.tokens import Tokens
 from kaipiao.access.watched import Watched
-from kaipiao.errors import SealFault
+from kaipiao.errors import SealFault, SettingsFault
+from kaipiao.language import Text
 from kaipiao.seal.kek import load_or_create_kek, next_kek
 from kaipiao.seal.keystore import P256, KeyStore
 from kaipiao.settings import Settings, TaxpayerSettings
@@ -45,12 +48,22 @@ def tokens_of(directory: Path, settings: Settings) -> Tokens:
 
 
 def tenants_of(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The taxpayers of each tenant of this installation. Those for which the settings name none belong to none."""
+    """The taxpayers of each tenant of this installation. Those for which the settings name none belong to none. Raises
+    `SettingsFault` for two tenants whose accounts would have the same names."""
     nobody = TaxpayerSettings.model_fields["tenant"].default
     found: dict[str, tuple[str, ...]] = {}
     for seller in settings.taxpayer:
         if seller.tenant != nobody:
             found[seller.tenant] = (*found.get(seller.tenant, ()), seller.tax_number)
+    known = Counter(map(as_known, found))
+    if alike := [tenant for tenant in found if known[as_known(tenant)] > 1]:
+        names = ", ".join(alike)
+        raise SettingsFault(
+            Text(
+                f"taxpayer.tenant：{names} 只有大小写或全半角之别",
+                f"taxpayer.tenant: {names} differ in case or width only",
+            )
+        )
     return found
 
 

@@ -24,11 +24,11 @@ def as_known(given: str) -> str:
 def new_name(given: str, tenant: str | None) -> str:
     """The name of a new account; of a tenant: name@tenant. It may be given with or without the tenant. Raises
     `FieldsRefused`."""
-    if tenant is not None and TENANT.fullmatch(tenant) is None:
+    if tenant is not None and not _can_stand_in_a_name(as_known(tenant)):
         raise _refused(
             "tenant",
-            "租户名含空格或 / @ : ? # %，不能有账户",
-            "a tenant with blanks or / @ : ? # % in its name cannot have accounts",
+            "租户名含空格、不可见字符或 / @ : ? # %，不能有账户",
+            "a tenant with blanks, invisible characters or / @ : ? # % in its name cannot have accounts",
         )
     end = "" if tenant is None else f"@{tenant}"
     name = unicodedata.normalize("NFKC", given).strip()
@@ -40,6 +40,10 @@ def new_name(given: str, tenant: str | None) -> str:
             "has 1–64 small letters, digits, Chinese characters, . _ -",
         )
     return as_known(name + end)
+
+
+def _can_stand_in_a_name(tenant: str) -> bool:
+    return TENANT.fullmatch(tenant) is not None and tenant.isprintable()
 
 
 def digest(name: str) -> str:

@@ -64,13 +64,20 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, for which taxpayers (`*`: all of this installation), and what it may do. With a `tenant`, `taxpayers` are
-    those of it that this installation has now and the token does not leave out."""
+    those of it that this installation has now and the token does not leave out; `whole_tenant`: it leaves none out, nor any
+    that joins later."""
 
     subject: str
     taxpayers: tuple[str, ...]
     permissions: frozenset[Permission]
     tenant: str | None = None
     session: Session | None = None
+    whole_tenant: bool = False
+
+    @property
+    def counted_as(self) -> tuple[str, str | None, tuple[str, ...]]:
+        """Whose rate and whose keys of requests: programs of two tenants may have the same subject and share neither."""
+        return self.subject, self.tenant, self.taxpayers
 
     def may_act_for(self, taxpayer: str) -> bool:
         return ANY in self.taxpayers or taxpayer in self.taxpayers
@@ -226,7 +233,8 @@ class Tokens:
         named = tuple(str(taxpayer) for taxpayer in taxpayers)
         session = _session(claims)
         mine = named if tenant is None else self._of_tenant(tenant, named)
-        return Caller(str(claims["sub"]), mine, _allowed(role, session), tenant, session)
+        whole = tenant is not None and not named
+        return Caller(str(claims["sub"]), mine, _allowed(role, session), tenant, session, whole)
 
     def _of_tenant(self, tenant: str, named: tuple[str, ...]) -> tuple[str, ...]:
         """Looked up now, not when the token was made: a seller that left the tenant is out of reach."""

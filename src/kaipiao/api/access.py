@@ -37,7 +37,7 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
             raise
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
         actor.set(found.subject)  # for the events of this request; each has a context of its own
-        services_of(request).rates.admit(found.subject)
+        services_of(request).rates.admit(found.counted_as)
         require(found, permission)
         refuse_unknown_parameters(request)
         return found

@@ -88,12 +88,13 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
 ) -> list[AuditEventView]:
     """In the order of the trail. A page may be short, or empty, and still have a `Link` to the next: so many events are looked
-    at for each. A caller of a tenant sees its taxpayers' events and what happened to its accounts."""
+    at for each. A caller of a tenant sees its taxpayers' events and what happened to its accounts; one of some of its
+    taxpayers only their events."""
     services = services_of(request)
     wanted = Wanted(
         taxpayers_for(caller, services, taxpayer),
         whole=caller.may_act_for(ANY),
-        tenant=caller.tenant,
+        tenant=caller.tenant if caller.whole_tenant else None,
         taxpayer=taxpayer,
         kind=kind,
         about=about,

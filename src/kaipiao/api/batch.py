@@ -228,7 +228,7 @@ class _Answers(Response):
     async def _pace(self) -> None:
         """Each item counts as a request; over the rate they are read more slowly. Raises `AccessRefused` when what let the
         caller in is over: the batch breaks off there."""
-        while (seconds := self._services.rates.take(self._caller.subject)) > 0.0:
+        while (seconds := self._services.rates.take(self._caller.counted_as)) > 0.0:
             await asyncio.sleep(seconds)
         if _now() >= self._let_in_until:
             await let_in(self._request)

@@ -16,7 +16,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from kaipiao.access.tokens import Caller
+from kaipiao.access.tokens import ANY, Caller
 from kaipiao.api.access import services_of
 from kaipiao.api.envelope import any_body_of
 from kaipiao.api.services import Services
@@ -49,7 +49,7 @@ async def once(
     if key is None:
         return _response(KeptAnswer(status, JSON, _written(await work())))
     services = services_of(request)
-    keyed = KeyedRequest(caller.subject, key, await _digest(request, caller))
+    keyed = KeyedRequest(_owner(caller), key, await _digest(request))
     earlier = await _begin(services, keyed)
     if earlier is not None:
         return _response(earlier, replayed=True)
@@ -95,9 +95,18 @@ def _key_of(request: Request) -> str | None:
     return key
 
 
-async def _digest(request: Request, caller: Caller) -> bytes:
-    """Of everything that is asked, and for whom: a token that may do less gets no answer of one that could do more."""
-    asked = [request.method, request.url.path, sorted(request.query_params.multi_items()), sorted(caller.taxpayers)]
+def _owner(caller: Caller) -> str:
+    """Whose keys these are: of a subject with this reach. A token that may do less gets no answer of one that could do more,
+    and a program of another tenant that has the same subject neither uses up nor finds out its keys."""
+    if ANY in caller.taxpayers:
+        return caller.subject
+    reach = json.dumps([caller.tenant, sorted(caller.taxpayers)]).encode()
+    return f"{caller.subject} {sm3(reach).hex()[:32]}"
+
+
+async def _digest(request: Request) -> bytes:
+    """Of everything that is asked."""
+    asked = [request.method, request.url.path, sorted(request.query_params.multi_items())]
     return sm3(
         json.dumps(asked, ensure_ascii=True).encode()
         + b"\n"

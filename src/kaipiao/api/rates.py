@@ -1,9 +1,9 @@
-"""How often one token's subject may ask: a bucket of tokens each, full at first, filled at a steady rate."""
+"""How often one subject, of one reach, may ask: a bucket of tokens each, full at first, filled at a steady rate."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from kaipiao.errors import TooManyRequests
 
@@ -17,9 +17,9 @@ class Rates:
         self.per_second = per_second
         self._room = max(1.0, per_second)
         self._now = now
-        self._buckets: dict[str, tuple[float, float]] = {}  # subject: (tokens, when)
+        self._buckets: dict[Hashable, tuple[float, float]] = {}  # subject: (tokens, when)
 
-    def take(self, subject: str) -> float:
+    def take(self, subject: Hashable) -> float:
         """Take a token. 0.0, or the seconds after which there will be one; then nothing was taken."""
         now = self._now()
         tokens, since = self._buckets.get(subject, (self._room, now))
@@ -32,7 +32,7 @@ class Rates:
         self._buckets[subject] = (tokens - 1.0, now)
         return 0.0
 
-    def admit(self, subject: str) -> None:
+    def admit(self, subject: Hashable) -> None:
         """Take a token, or raise `TooManyRequests`."""
         seconds = self.take(subject)
         if seconds > 0.0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from people import BY, NORTH, PASSWORD, ROOT, SOUTH, Node
 
 from kaipiao.access.accounts import NewAccount
+from kaipiao.access.keys import tenants_of
+from kaipiao.access.names import new_name
 from kaipiao.access.refused import AccountTaken, AccountUnknown, MoreThanOwn, TenantUnknown
 from kaipiao.access.tokens import ROLES, Caller, Permission
-from kaipiao.errors import AccessRefused, FieldsRefused, NotFound
+from kaipiao.errors import AccessRefused, FieldsRefused, NotFound, SettingsFault
+from kaipiao.settings import Settings, TaxpayerSettings
 
-OF_NORTH = Caller("account:head@north", (NORTH,), ROLES["admin"], "north")
+OF_NORTH = Caller("account:head@north", (NORTH,), ROLES["admin"], "north", whole_tenant=True)
 OF_TAXPAYER = Caller("erp", (NORTH,), ROLES["admin"])
 PART_OF_NORTH = Caller("account:part@north", (), ROLES["admin"], "north")
 
@@ -162,3 +166,56 @@ def test_a_token_for_a_program_cannot_pass_for_a_person() -> None:
         forged = jwt.encode({**claims, **further}, node.signing, algorithm="ES256", headers={"kid": "k1"})
         with pytest.raises(AccessRefused):
             node.tokens.check(forged)
+
+
+def test_an_admin_of_some_taxpayers_manages_nobody_who_reaches_those_that_join_the_tenant_later() -> None:
+    """Today the tenant has no other taxpayer: all of the tenant is still more than this one."""
+
+    async def story(node: Node) -> None:
+        part = Caller("account:part@north", (NORTH,), ROLES["admin"], "north")
+        await node.person("head", "admin", "north")
+        with pytest.raises(MoreThanOwn):
+            await node.accounts.make(part, wanted(), BY)
+        with pytest.raises(AccountUnknown):
+            await node.accounts.reset_password(part, "head@north", None, BY)
+        made, _ = await node.accounts.make(part, wanted(taxpayers=(NORTH,)), BY)
+        assert await node.accounts.page(part, None, "", 1) == [made], "a page is not short of what it may show"
+
+    played(story)
+
+
+def test_an_admin_of_a_tenant_disables_an_account_whose_taxpayer_has_left_the_tenant() -> None:
+    async def story(node: Node) -> None:
+        await node.accounts.make(ROOT, wanted(tenant="north", taxpayers=(NORTH,)), BY)
+        left = Caller("account:head@north", (), ROLES["admin"], "north", whole_tenant=True)
+        assert (await node.accounts.disable(left, "li@north", BY)).disabled
+
+    played(story)
+
+
+def test_a_token_covers_a_whole_tenant_only_when_it_names_no_taxpayer() -> None:
+    async def story(node: Node) -> None:
+        for named, whole in (((), True), ((NORTH,), False)):
+            token = node.tokens.make("erp", "admin", named, timedelta(hours=1), tenant="north")
+            caller = node.tokens.check(token)
+            assert (caller.taxpayers, caller.whole_tenant) == ((NORTH,), whole)
+        assert not node.tokens.check(node.tokens.make("erp", "admin", ("*",), timedelta(hours=1))).whole_tenant
+
+    played(story)
+
+
+@pytest.mark.parametrize("tenant", ["a\uff20north", "\uff0fx", "a\x1b[31m", "\u202enorth", "\u2100"])
+def test_a_tenant_whose_name_becomes_another_address_or_hides_has_no_accounts(tenant: str) -> None:
+    with pytest.raises(FieldsRefused):
+        new_name("li", tenant)
+
+
+def test_tenants_that_differ_in_case_or_width_only_are_refused_before_anything_starts() -> None:
+    def settings(*tenants: str) -> Settings:
+        sellers = [TaxpayerSettings.model_construct(tax_number=f"{i}", tenant=one) for i, one in enumerate(tenants)]
+        return Settings.model_construct(taxpayer=sellers)
+
+    assert tenants_of(settings("north", "North-2", "north")) == {"north": ("0", "2"), "North-2": ("1",)}
+    for other in ("North", "\uff4eorth"):
+        with pytest.raises(SettingsFault):
+            tenants_of(settings("north", other))

@@ -284,6 +284,8 @@ def test_an_auditor_of_a_tenant_sees_what_happened_to_its_accounts_and_taxpayers
         bearer = TOKENS.make("north", "auditor", (), timedelta(hours=1), tenant="north")
         found = await audited(app, bearer=bearer)
         assert [(e["kind"], e["subject"]) for e in found] == [("access.account_made", "a@north"), ("issued", "A-1")]
+        part = TOKENS.make("part", "auditor", (SELLER,), timedelta(hours=1), tenant="north")
+        assert [e["kind"] for e in await audited(app, bearer=part)] == ["issued"], "as it sees no account either"
         streamed = await call(app, "GET", "/v1/events/stream?after=0", token=bearer)
         assert b"issued" in streamed.body
         assert b"account_made" not in streamed.body
