@@ -116,6 +116,7 @@ TABLES = [
     "access_state",
     "login_count",
     "request",
+    "token_revocation",
     "taxpayer",
     "number_segment",
     "number_block",

@@ -36,7 +36,7 @@ UNION ALL SELECT 'table', relname, relkind::text, coalesce(reloptions::text, '')
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 ORDER BY 1, 2, 3, 4
 """
-PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count"}  # of the installation
+PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count", "token_revocation"}  # of the installation
 NOT_BUSINESS = {
     "request",
     "migration",
@@ -117,13 +117,13 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
 ) -> None:
     url = new_database()
     asyncio.run(opened_and_closed(ledger_on(url)))
-    scripts = [*migrations.scripts(), ("0009_pre_good.sql", "CREATE TABLE good (x int);")]
-    scripts.append(("0010_pre_bad.sql", "CREATE TABLE bad (x int); NONSENSE;"))
+    scripts = [*migrations.scripts(), ("9001_pre_good.sql", "CREATE TABLE good (x int);")]
+    scripts.append(("9002_pre_bad.sql", "CREATE TABLE bad (x int); NONSENSE;"))
     monkeypatch.setattr(migrations, "scripts", lambda: iter(scripts))
     with pytest.raises(LedgerFault):
         asyncio.run(ledger_on(url).open())
     names = [row[0] for row in on(url, lambda c: c.fetch("SELECT name FROM migration ORDER BY name"))]
-    assert names[-1] == "0009_pre_good.sql"
+    assert names[-1] == "9001_pre_good.sql"
     assert on(url, lambda c: c.fetchval("SELECT to_regclass('bad')")) is None
 
 
@@ -135,7 +135,7 @@ def test_a_post_migration_waits_until_no_other_node_is_connected(
     async def story() -> list[str]:
         old = PostgresqlLedger(url, "old", pool_min=1, pool_max=8)
         await old.open()
-        more = [("0009_pre_more.sql", "CREATE TABLE more (x int);"), ("0010_post_less.sql", "DROP TABLE more;")]
+        more = [("9001_pre_more.sql", "CREATE TABLE more (x int);"), ("9002_post_less.sql", "DROP TABLE more;")]
         scripts = [*migrations.scripts(), *more]
         monkeypatch.setattr(migrations, "scripts", lambda: iter(scripts))
         await opened_and_closed(ledger_on(url))
@@ -145,8 +145,8 @@ def test_a_post_migration_waits_until_no_other_node_is_connected(
         await opened_and_closed(ledger_on(url))
         return [first]
 
-    assert asyncio.run(story()) == ["0009_pre_more.sql"]
-    assert on(url, lambda c: c.fetchval("SELECT max(name) FROM migration")) == "0010_post_less.sql"
+    assert asyncio.run(story()) == ["9001_pre_more.sql"]
+    assert on(url, lambda c: c.fetchval("SELECT max(name) FROM migration")) == "9002_post_less.sql"
 
 
 def test_a_pre_migration_does_not_wait_behind_a_post_one(

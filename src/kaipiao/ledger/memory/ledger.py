@@ -9,12 +9,13 @@ from kaipiao.ledger.memory.numbers import Numbers
 from kaipiao.ledger.memory.quotas import Quotas
 from kaipiao.ledger.memory.reading import Reading
 from kaipiao.ledger.memory.requests import Requests
+from kaipiao.ledger.memory.revocations import Revocations
 from kaipiao.ledger.memory.shards import Shards
 from kaipiao.ledger.memory.trail import Trail
 from kaipiao.ledger.memory.uploads import Uploads
 
 
-class MemoryLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts, Requests):
+class MemoryLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts, Requests, Revocations):
     """`Ledger` in memory. Handles that share a `MemoryStore` are nodes on one ledger."""
 
     async def open(self) -> None:

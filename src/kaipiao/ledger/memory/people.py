@@ -11,10 +11,12 @@ from kaipiao.ledger.login_counts import LoginCount
 
 @dataclass(slots=True)
 class People:
-    """The tables of `AccountBooks`. `ended`: jti → until when it would have lived."""
+    """The tables of `AccountBooks` and `RevocationBooks`. `ended`: jti → until when it would have lived."""
 
     tenants: set[str] = field(default_factory=set)
     accounts: dict[str, Account] = field(default_factory=dict)
     ended: dict[str, datetime] = field(default_factory=dict)
+    revoked_tokens: dict[str, datetime] = field(default_factory=dict)
+    revoked_subjects: dict[str, datetime] = field(default_factory=dict)
     revision: int = 0
     logins: dict[str, LoginCount] = field(default_factory=dict)

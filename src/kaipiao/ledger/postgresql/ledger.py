@@ -10,6 +10,7 @@ from kaipiao.ledger.postgresql.numbers import Numbers
 from kaipiao.ledger.postgresql.quotas import Quotas
 from kaipiao.ledger.postgresql.reading import Reading
 from kaipiao.ledger.postgresql.requests import Requests
+from kaipiao.ledger.postgresql.revocations import Revocations
 from kaipiao.ledger.postgresql.shards import Shards
 from kaipiao.ledger.postgresql.trail import Trail
 from kaipiao.ledger.postgresql.uploads import Uploads
@@ -17,7 +18,9 @@ from kaipiao.ledger.postgresql.uploads import Uploads
 _AUDIT_SECONDS = 3600.0
 
 
-class PostgresqlLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests):
+class PostgresqlLedger(
+    Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations
+):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 
     async def check_counts(self) -> list[str]:

@@ -366,3 +366,10 @@ CREATE TABLE request (
 );
 
 CREATE INDEX request_until ON request (until);
+
+CREATE TABLE token_revocation (
+    kind text COLLATE "C" NOT NULL, -- token: name is its jti; subject: all of its tokens made until then
+    name text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (kind, name)
+);

@@ -10,12 +10,13 @@ from kaipiao.ledger.sqlite.numbers import Numbers
 from kaipiao.ledger.sqlite.quotas import Quotas
 from kaipiao.ledger.sqlite.reading import Reading
 from kaipiao.ledger.sqlite.requests import Requests
+from kaipiao.ledger.sqlite.revocations import Revocations
 from kaipiao.ledger.sqlite.shards import Shards
 from kaipiao.ledger.sqlite.trail import Trail
 from kaipiao.ledger.sqlite.uploads import Uploads
 
 
-class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests):
+class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations):
     """`Ledger` in a SQLite file in a data directory that one process has to itself."""
 
     async def check_counts(self) -> list[str]:

@@ -297,3 +297,10 @@ CREATE TABLE request (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX request_until ON request (until);
+
+CREATE TABLE token_revocation (
+    kind TEXT NOT NULL, -- token: name is its jti; subject: all of its tokens made until then
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
