@@ -426,6 +426,16 @@ MUTANTS = [
         (SHARDS + "test_a_call_of_a_program_that_knows_no_leases_is_not_cut_while_it_may_be_under_way",),
     ),
     Mutant(
+        "numbers of an earlier lease stay in memory",
+        "issuing/numbers.py",
+        "            self.drop(block.taxpayer, block.id, before)\n",
+        "            pass\n",
+        (
+            IN_DOUBT
+            + "test_a_block_that_is_leased_again_after_its_lease_was_over_leaves_nothing_of_the_earlier_one_at_hand",
+        ),
+    ),
+    Mutant(
         "a library that panics takes a sealing thread along",
         "issuing/ports.py",
         "except BaseException as error:",

@@ -112,6 +112,11 @@ class NumberDesk:
         return True
 
     def _put(self, block: Block, shelf: _Shelf) -> None:
+        before = self._epochs.get((block.taxpayer, block.id))
+        if (
+            before is not None
+        ):  # our lease was over, and it is ours again: what is left of the earlier one would be fenced
+            self.drop(block.taxpayer, block.id, before)
         self._epochs[(block.taxpayer, block.id)] = block.epoch
         shelf.numbers.extend(Taken(number, block.id, block.epoch) for number in block.numbers)
 

@@ -283,3 +283,23 @@ def test_a_lost_answer_to_a_pull_is_asked_again_by_its_serial_and_nothing_is_pul
         assert len(bureau.serials) == 1
 
     asyncio.run(story())
+
+
+def test_a_block_that_is_leased_again_after_its_lease_was_over_leaves_nothing_of_the_earlier_one_at_hand() -> None:
+    """Numbers of the earlier epoch stayed in memory beside the same ones of the new: each would have been fenced."""
+
+    async def story() -> None:
+        seconds = [1000.0]
+        ledger = MemoryLedger("n1", lambda: seconds[0], store=MemoryStore())
+        p = await point(ledger, policy=Policy(segment_size=10, block_size=10, block_low=5))
+        for n in range(5):
+            await p.issue(f"A{n}")
+        seconds[0] += 61
+        taken = await p.numbers.take(SELLER, "pretend", 2026)  # few are left: the next block is its own of before
+        await asyncio.sleep(0.01)
+        p.numbers.give_back(SELLER, "pretend", 2026, taken)  # whoever wanted it went away
+        await _all_unused_are_at_hand(p)
+        for n in range(5, 10):
+            await p.issue(f"A{n}")
+
+    asyncio.run(story())
