@@ -6,6 +6,7 @@ derived. It lies under the key-encryption key like every other, so that one can 
 
 from __future__ import annotations
 
+import hmac
 import json
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from kaipiao.seal.envelope import Envelope
 
 PURPOSE = "account"
 _LABEL = b"kaipiao account secrets 1"
+_MARK = b"kaipiao account marks 1"
 
 
 class AccountKeys(Protocol):
@@ -69,9 +71,14 @@ class Strongbox:
                 code="KP-SEAL-16",
             ) from altered
 
-    def _derived(self, key_id: str) -> bytes:
+    def mark(self, secret: bytes) -> bytes:
+        """32 bytes that tell whether two secrets are the same, on every node, and are worth nothing to whoever reads them
+        without the keys: a plain digest of a password could be guessed at."""
+        return hmac.digest(self._derived(self._keys.current(), _MARK), secret, "sha256")
+
+    def _derived(self, key_id: str, label: bytes = _LABEL) -> bytes:
         secret = self._keys.key(key_id).private_numbers().private_value.to_bytes(32)
-        return HKDF(SHA256(), envelope.KEY_SIZE, None, _LABEL).derive(secret)
+        return HKDF(SHA256(), envelope.KEY_SIZE, None, label).derive(secret)
 
 
 def _header(account: str) -> bytes:

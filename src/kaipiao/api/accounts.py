@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from kaipiao.access import refused
@@ -15,8 +15,10 @@ from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api import stated
 from kaipiao.api.access import caller_with
 from kaipiao.api.account_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
+from kaipiao.api.account_fields import AccountName, NewPassword, TaxNumber, Tenant
 from kaipiao.api.examples import example
 from kaipiao.api.forms import Form, described, form_of
+from kaipiao.api.once import PARAMETER, REPLAYED, once
 from kaipiao.api.openapi import problems
 from kaipiao.api.people import by, people_of
 from kaipiao.api.views import stamp
@@ -30,11 +32,15 @@ Name = Annotated[
 ]
 Role = Literal["issuer", "operator", "auditor", "admin"]
 Password = Annotated[
-    str | None,
-    Field(min_length=1, max_length=1024, description="缺省由平台生成，只给出这一次 / default: made up, told this once"),
+    NewPassword | None, Field(description="缺省由平台生成，只给出这一次 / default: made up, told this once")
 ]
 ONE: stated.Stated = (*stated.CALLER, refused.AccountUnknown())
-DEED = problems(*ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.WRITING)
+DEED = problems(*ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.KEYED, *stated.WRITING)
+KEYED: dict[str, Any] = {"parameters": [PARAMETER]}
+WITH_PASSWORD = {
+    **PARAMETER,
+    "description": f"{PARAMETER['description']}。只在给出 password 时起作用 / only where a password is given",
+}
 WITH_BODY: stated.Stated = (*stated.BODY, *stated.FORM[:1])
 
 
@@ -62,18 +68,10 @@ class MadeView(AccountView):
 
 
 class NewAccountForm(Form):
-    account: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=128,
-            description="小写字母、数字、汉字、. _ -；租户的账户自动加上 @租户 / small letters, digits, Chinese characters, . _ -; "
-            "of a tenant it ends in @tenant",
-        ),
-    ]
+    account: AccountName
     role: Role
-    tenant: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    taxpayers: list[str] = Field(default_factory=list, max_length=1000)
+    tenant: Tenant | None = None
+    taxpayers: list[TaxNumber] = Field(default_factory=list, max_length=1000)
     password: Password = None
     must_change: Annotated[bool, Field(description="首次登录须改口令 / to be changed at the first log-in")] = True
 
@@ -122,21 +120,27 @@ async def accounts(
     status_code=201,
     response_model=MadeView,
     responses={
-        201: {"content": example(MADE)},
+        201: {"headers": REPLAYED, "content": example(MADE)},
         **problems(
             *WITH_BODY, *stated.CALLER, refused.MoreThanOwn(), refused.TenantUnknown(), *stated.TAXPAYER_UNKNOWN,
-            refused.AccountTaken(), refused.PasswordRefused(), *stated.WRITING,
+            refused.AccountTaken(), refused.PasswordRefused(), *stated.KEYED, *stated.WRITING, *stated.SEALS,
         ),
     },
-    openapi_extra=described(NewAccountForm, NEW_ACCOUNT),
+    openapi_extra={**described(NewAccountForm, NEW_ACCOUNT), "parameters": [WITH_PASSWORD]},
     summary="新建账户 / A new account",
 )  # fmt: skip
-async def make(request: Request, caller: Managing) -> MadeView:
+async def make(request: Request, caller: Managing) -> MadeView | Response:
     """Nobody makes one that reaches further than his own. Whoever belongs to a tenant makes accounts of that tenant."""
     form = await form_of(request, NewAccountForm)
     wanted = NewAccount(form.account, form.role, form.tenant, tuple(form.taxpayers), form.password, form.must_change)
-    account, first = await people_of(request).accounts.make(caller, wanted, by(request, caller))
-    return _made(await _view(request, account), first)
+
+    async def made() -> MadeView:
+        account, first = await people_of(request).accounts.make(caller, wanted, by(request, caller))
+        return _made(await _view(request, account), first)
+
+    if form.password is None:  # the answer holds the one that is made up, and is not kept
+        return await made()
+    return await once(request, caller, made, 201, lambda: people_of(request).strongbox.mark(_bytes(form)))
 
 
 @router.get(
@@ -153,49 +157,63 @@ async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
     "/accounts/{account}:role",
     response_model=AccountView,
     responses={
-        200: {"content": example(ACCOUNT)},
-        **problems(*WITH_BODY, *ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.WRITING),
+        200: {"headers": REPLAYED, "content": example(ACCOUNT)},
+        **problems(*WITH_BODY, *ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.KEYED, *stated.WRITING),
     },
-    openapi_extra=described(RoleForm, ROLE),
+    openapi_extra={**described(RoleForm, ROLE), **KEYED},
     summary="改角色 / Another role",
 )
-async def role(request: Request, caller: Managing, account: Name) -> AccountView:
+async def role(request: Request, caller: Managing, account: Name) -> Response:
     """Its sessions end."""
     form = await form_of(request, RoleForm)
     desk = people_of(request).accounts
-    return await _view(request, await desk.set_role(caller, account, form.role, by(request, caller)))
+    return await _once(
+        request,
+        caller,
+        lambda: desk.set_role(caller, account, form.role, by(request, caller)),
+        lambda: _bytes(form),
+    )
 
 
 @router.post(
     "/accounts/{account}:disable",
     response_model=AccountView,
-    responses={200: {"content": example({**ACCOUNT, "disabled": True})}, **DEED},
+    responses={200: {"headers": REPLAYED, "content": example({**ACCOUNT, "disabled": True})}, **DEED},
+    openapi_extra=KEYED,
     summary="停用 / Disable",
 )
-async def disable(request: Request, caller: Managing, account: Name) -> AccountView:
+async def disable(request: Request, caller: Managing, account: Name) -> Response:
     """Its sessions end; nothing of it is deleted."""
-    return await _view(request, await people_of(request).accounts.disable(caller, account, by(request, caller)))
+    return await _once(
+        request, caller, lambda: people_of(request).accounts.disable(caller, account, by(request, caller))
+    )
 
 
 @router.post(
     "/accounts/{account}:enable",
     response_model=AccountView,
-    responses={200: {"content": example(ACCOUNT)}, **DEED},
+    responses={200: {"headers": REPLAYED, "content": example(ACCOUNT)}, **DEED},
+    openapi_extra=KEYED,
     summary="启用 / Enable",
 )
-async def enable(request: Request, caller: Managing, account: Name) -> AccountView:
-    return await _view(request, await people_of(request).accounts.enable(caller, account, by(request, caller)))
+async def enable(request: Request, caller: Managing, account: Name) -> Response:
+    return await _once(
+        request, caller, lambda: people_of(request).accounts.enable(caller, account, by(request, caller))
+    )
 
 
 @router.post(
     "/accounts/{account}:unlock",
     response_model=AccountView,
-    responses={200: {"content": example(ACCOUNT)}, **DEED},
+    responses={200: {"headers": REPLAYED, "content": example(ACCOUNT)}, **DEED},
+    openapi_extra=KEYED,
     summary="解锁 / Unlock after failures",
 )
-async def unlock(request: Request, caller: Managing, account: Name) -> AccountView:
+async def unlock(request: Request, caller: Managing, account: Name) -> Response:
     """The account; a source that is locked stays so until its time is over."""
-    return await _view(request, await people_of(request).accounts.unlock(caller, account, by(request, caller)))
+    return await _once(
+        request, caller, lambda: people_of(request).accounts.unlock(caller, account, by(request, caller))
+    )
 
 
 @router.post(
@@ -226,12 +244,29 @@ async def reset_password(request: Request, caller: Managing, account: Name) -> M
 @router.post(
     "/accounts/{account}:reset-totp",
     response_model=AccountView,
-    responses={200: {"content": example({**ACCOUNT, "totp": False})}, **DEED},
+    responses={200: {"headers": REPLAYED, "content": example({**ACCOUNT, "totp": False})}, **DEED},
+    openapi_extra=KEYED,
     summary="关闭一次性密码 / Switch one-time codes off",
 )
-async def reset_totp(request: Request, caller: Managing, account: Name) -> AccountView:
+async def reset_totp(request: Request, caller: Managing, account: Name) -> Response:
     """For somebody who lost the device and the recovery codes. Its sessions end."""
-    return await _view(request, await people_of(request).accounts.reset_codes(caller, account, by(request, caller)))
+    return await _once(
+        request, caller, lambda: people_of(request).accounts.reset_codes(caller, account, by(request, caller))
+    )
+
+
+async def _once(
+    request: Request,
+    caller: Caller,
+    deed: Callable[[], Awaitable[Account]],
+    body: Callable[[], bytes] | None = None,
+) -> Response:
+    """A deed whose answer holds no secret: with an `Idempotency-Key` it is done once."""
+
+    async def done() -> AccountView:
+        return await _view(request, await deed())
+
+    return await once(request, caller, done, body=body)
 
 
 def account_view(account: Account, locked_until: datetime | None) -> AccountView:
@@ -257,6 +292,10 @@ async def _views(request: Request, accounts: Sequence[Account]) -> list[AccountV
 async def _view(request: Request, account: Account) -> AccountView:
     (view,) = await _views(request, [account])
     return view
+
+
+def _bytes(form: Form) -> bytes:
+    return form.model_dump_json().encode()
 
 
 def _made(view: AccountView, first: str | None) -> MadeView:

@@ -27,6 +27,7 @@ from kaipiao.api import (
     stream,
     taxpayers,
 )
+from kaipiao.api.account_fields import state_shortest_password
 from kaipiao.api.deprecations import Deprecation, Deprecations
 from kaipiao.api.door_figures import tell
 from kaipiao.api.envelope import Envelope
@@ -102,5 +103,7 @@ def _route_of(app: FastAPI, endpoint: object) -> APIRoute:
 
 def _openapi(app: FastAPI, going: Mapping[str, Deprecation]) -> dict[str, Any]:
     if app.openapi_schema is None:
-        app.openapi_schema = openapi.describe(app, invoices.request_schema(), going)
+        document = openapi.describe(app, invoices.request_schema(), going)
+        state_shortest_password(document, app.state.services.access.password_length)
+        app.openapi_schema = document
     return app.openapi_schema

@@ -13,7 +13,7 @@ from kaipiao.api.access import caller_with, services_of, taxpayers_for
 from kaipiao.api.admission import Place
 from kaipiao.api.examples import ACCEPTED as WAITING
 from kaipiao.api.examples import CANCELLED, example
-from kaipiao.api.once import PARAMETER, once
+from kaipiao.api.once import PARAMETER, REPLAYED, once
 from kaipiao.api.openapi import problems
 from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, KEYED, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
 from kaipiao.api.views import InvoiceView, invoice_view
@@ -96,7 +96,7 @@ def accepted(record: InvoiceRecord) -> Response:
     "/v1/invoices:cancel",
     response_model=InvoiceView,
     responses={
-        200: {"content": example(CANCELLED)},
+        200: {"headers": REPLAYED, "content": example(CANCELLED)},
         **problems(*CALLER, *INVOICE_UNKNOWN, *TAXPAYER_UNKNOWN, *ORDER_NUMBERED, *KEYED, *WRITING),
     },
     openapi_extra={"parameters": [PARAMETER]},

@@ -30,6 +30,13 @@ LONGEST = 255
 JSON = "application/json"
 _VISIBLE = re.compile(r"[!-~]+")
 ABANDONED = timedelta(seconds=60)  # no request takes so long: the node that had it is gone
+REPLAYED: dict[str, object] = {
+    "Kaipiao-Replayed": {
+        "description": "同一 Idempotency-Key 再发时 / when it was sent again with the same Idempotency-Key",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    }
+}
 PARAMETER: dict[str, object] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -41,15 +48,20 @@ PARAMETER: dict[str, object] = {
 
 
 async def once(
-    request: Request, caller: Caller, work: Callable[[], Awaitable[BaseModel]], status: int = 200
+    request: Request,
+    caller: Caller,
+    work: Callable[[], Awaitable[BaseModel]],
+    status: int = 200,
+    body: Callable[[], bytes] | None = None,
 ) -> Response:
-    """The answer to a request whose caller was judged already. Raises `IdempotencyKeyReused`, `RequestUnderWay`, `Malformed`,
+    """The answer to a request whose caller was judged already. `body`: what stands for one that was read already; it is kept
+    as a digest only. The answer is kept as it is: it must hold no secret. Raises `IdempotencyKeyReused`, `RequestUnderWay`, `Malformed`,
     and whatever the work raises."""
     key = _key_of(request)
     if key is None:
         return _response(KeptAnswer(status, JSON, _written(await work())))
     services = services_of(request)
-    keyed = KeyedRequest(_owner(caller), key, await _digest(request))
+    keyed = KeyedRequest(_owner(caller), key, await _digest(request, body))
     earlier = await _begin(services, keyed)
     if earlier is not None:
         return _response(earlier, replayed=True)
@@ -100,18 +112,15 @@ def _owner(caller: Caller) -> str:
     and a program of another tenant that has the same subject neither uses up nor finds out its keys."""
     if ANY in caller.taxpayers:
         return caller.subject
-    reach = json.dumps([caller.tenant, sorted(caller.taxpayers)]).encode()
+    reach = json.dumps([caller.tenant, caller.whole_tenant, sorted(caller.taxpayers)]).encode()
     return f"{caller.subject} {sm3(reach).hex()[:32]}"
 
 
-async def _digest(request: Request) -> bytes:
+async def _digest(request: Request, body: Callable[[], bytes] | None) -> bytes:
     """Of everything that is asked."""
+    content = await any_body_of(request, services_of(request).body_limit) if body is None else body()
     asked = [request.method, request.url.path, sorted(request.query_params.multi_items())]
-    return sm3(
-        json.dumps(asked, ensure_ascii=True).encode()
-        + b"\n"
-        + await any_body_of(request, services_of(request).body_limit)
-    )
+    return sm3(json.dumps(asked, ensure_ascii=True).encode() + b"\n" + content)
 
 
 def _written(view: BaseModel) -> bytes:

@@ -12,6 +12,7 @@ from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api import stated
 from kaipiao.api.access import caller_with, services_of, session_of
 from kaipiao.api.account_examples import ACCOUNT, CODE, NEW_PASSWORD, PASSWORD, RECOVERY, URI
+from kaipiao.api.account_fields import Code, NewPassword, Password
 from kaipiao.api.accounts import AccountView, account_view
 from kaipiao.api.examples import example
 from kaipiao.api.forms import Form, described, form_of
@@ -21,7 +22,6 @@ from kaipiao.api.sessions import REFUSALS
 
 router = APIRouter(prefix="/v1/account", tags=["access"])
 Own = Annotated[Caller, Depends(caller_with(Permission.OWN))]
-Password = Annotated[str, Field(min_length=1, max_length=1024, description="现在的口令 / the present one")]
 READ = problems(*stated.CALLER, *stated.READING)
 CHANGED: stated.Stated = (
     *stated.BODY, *stated.FORM[:1], *stated.CALLER, *REFUSALS, refused.AccountChanged(), *stated.WRITING,
@@ -31,7 +31,7 @@ CODES: stated.Stated = (refused.NotEnrolling(), *stated.SEALS)
 
 class NewPasswordForm(Form):
     password: Password
-    new_password: Annotated[str, Field(min_length=1, max_length=1024, description="新口令 / the new one")]
+    new_password: NewPassword
 
 
 class PasswordForm(Form):
@@ -39,7 +39,7 @@ class PasswordForm(Form):
 
 
 class CodeForm(Form):
-    code: Annotated[str, Field(min_length=1, max_length=64, description="6 位 / 6 digits")]
+    code: Code
 
 
 class UriView(BaseModel):

@@ -24,6 +24,7 @@ class People:
     log_in: LogIn
     accounts: Accounts
     own: OwnAccount
+    strongbox: Strongbox
 
 
 def people_over(services: Services) -> People:
@@ -36,6 +37,7 @@ def people_over(services: Services) -> People:
         log_in,
         Accounts(books, passwords, sessions, settings, deeds, clock, services.taxpayers, services.tokens.tenants),
         OwnAccount(books, passwords, strongbox, sessions, log_in, settings, deeds, clock),
+        strongbox,
     )
 
 

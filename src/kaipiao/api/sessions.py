@@ -14,6 +14,7 @@ from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api import stated
 from kaipiao.api.access import caller_with, services_of, session_of
 from kaipiao.api.account_examples import LOG_IN, SIGNED_IN
+from kaipiao.api.account_fields import AnyCode, Password
 from kaipiao.api.examples import example
 from kaipiao.api.forms import Form, described, form_of
 from kaipiao.api.openapi import problems
@@ -33,10 +34,8 @@ REFUSALS: stated.Stated = (
 
 class LogInForm(Form):
     account: Annotated[str, Field(min_length=1, max_length=256, description="账户名 / name")]
-    password: Annotated[str, Field(min_length=1, max_length=1024, description="口令 / password")]
-    totp: Annotated[str | None, Field(max_length=64, description="一次性密码或恢复码 / one-time or recovery code")] = (
-        None
-    )
+    password: Password
+    totp: AnyCode | None = None
 
 
 class SessionView(BaseModel):

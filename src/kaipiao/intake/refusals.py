@@ -30,6 +30,16 @@ _REASONS: Mapping[str, Text] = {
         "has control characters or invisible ones, or a space at its edge",
     ),
     "string_unicode": Text("含有不完整的字符", "has half a character"),
+    "account_name": Text(
+        "须为 1–64 个小写字母、数字、汉字、. _ -，租户的账户可加 @租户",
+        "has 1–64 small letters, digits, Chinese characters, . _ -, and may end in @tenant",
+    ),
+    "tenant_name": Text(
+        "须为 1–64 个字符，不含空白与 / @ : ? # %", "has 1–64 characters, no blanks and none of / @ : ? # %"
+    ),
+    "tax_number": Text("须为 15–20 个数字或大写字母", "has 15–20 digits or capital letters"),
+    "one_time_code": Text("不是一次性密码或恢复码的样子", "does not look like a one-time or recovery code"),
+    "control_characters": Text("含有控制字符", "has control characters"),
     "bool_type": Text("应为 true 或 false", "is true or false"),
     "literal_error": Text("不是可选值之一", "is not one of the values it may have"),
     "list_type": Text("应为数组", "is an array"),

@@ -104,7 +104,7 @@ HOSTILE: list[tuple[bytes, int]] = [
     (json.dumps({"account": "a", "password": "票" * 342}).encode(), 422),
     (b'{"account": "a", "password": "\\ud800"}', 422),
     (b'{"account": "a\\u0000b", "password": "b\\u0000c"}', 401),
-    (b'{"account": "a", "password": "b", "totp": "\\u0000"}', 401),
+    (b'{"account": "a", "password": "b", "totp": "\\u0000"}', 422),
     (b'{"account": "' + "ﷺ".encode() * 80 + b'", "password": "b"}', 401),
 ]
 
