@@ -27,6 +27,7 @@ SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
 CONTRACT = "tests/contract/ledger/"
 ONCE = "tests/unit/api/test_once.py::"
+PEOPLE_ONCE = "tests/unit/api/test_people_once.py::"
 TURNS = "tests/unit/api/test_turns.py::"
 DOOR = "tests/integration/door/"
 SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
@@ -78,6 +79,20 @@ MUTANTS = [
         ", sorted(caller.taxpayers)]",
         "]",
         (ONCE + "test_another_request_with_the_key_is_refused_and_does_nothing",),
+    ),
+    Mutant(
+        "an answer that holds a first password is kept for its Idempotency-Key",
+        "api/accounts.py",
+        "    if form.password is None:  #",
+        "    if False:  #",
+        (PEOPLE_ONCE + "test_an_answer_that_holds_a_password_is_never_kept",),
+    ),
+    Mutant(
+        "a given password is kept as a digest that can be guessed at",
+        "api/accounts.py",
+        "people_of(request).strongbox.mark(_bytes(form))",
+        "_bytes(form)",
+        (PEOPLE_ONCE + "test_what_is_kept_of_a_given_password_cannot_be_guessed_at_without_the_keys",),
     ),
     Mutant(
         "answered before the commit",
