@@ -441,6 +441,13 @@ MUTANTS = [
         (SHARDS + "test_a_call_of_a_program_that_knows_no_leases_is_not_cut_while_it_may_be_under_way",),
     ),
     Mutant(
+        "orders of a taxpayer that only another node knows are refused",
+        "issuing/numberer.py",
+        "(CannotIssue, LedgerFault, NotFound, OutcomeUnknown)",
+        "(CannotIssue, LedgerFault, OutcomeUnknown)",
+        (SHARDS + "test_accepted_orders_of_a_taxpayer_that_only_another_node_knows_are_not_refused",),
+    ),
+    Mutant(
         "numbers of an earlier lease stay in memory",
         "issuing/numbers.py",
         "            self.drop(block.taxpayer, block.id, before)\n",

@@ -19,6 +19,7 @@ from kaipiao.errors import (
     Internal,
     KaipiaoError,
     LedgerFault,
+    NotFound,
     OrderCancelled,
     OutcomeUnknown,
 )
@@ -95,7 +96,7 @@ class Numberer:
             return
         except ChannelCannotCarry as error:
             await self._hold_back(order, error)
-        except (CannotIssue, LedgerFault, OutcomeUnknown):
+        except (CannotIssue, LedgerFault, NotFound, OutcomeUnknown):  # NotFound: only other nodes know the taxpayer yet
             raise
         except KaipiaoError as error:
             await self._hold_back(order, error)

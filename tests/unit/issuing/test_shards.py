@@ -327,6 +327,27 @@ def test_numbers_are_pulled_by_the_holder_only_and_it_hurries_when_another_node_
     asyncio.run(story())
 
 
+def test_accepted_orders_of_a_taxpayer_that_only_another_node_knows_are_not_refused() -> None:
+    """While nodes are restarted one by one with a new taxpayer, one with the old settings may hold it: its orders were shown
+    as refused, and put off for an hour."""
+
+    async def story() -> None:
+        two = await pair(sellers=[SELLER, OTHER])
+        old = await point(
+            MemoryLedger("n3", two.seconds, store=two.a.ledger.store),  # type: ignore[attr-defined]
+            two.a.bureau, node="n3", clock=two.a.clock, lease_clock=two.seconds, sellers=[SELLER],
+        )  # fmt: skip
+        before = await two.a.accept("A", by=OTHER)
+        await two.a.shards.leave()
+        await two.b.shards.leave()
+        await old.shards.round(set)
+        assert old.shards.holds(OTHER)
+        assert await old.numberer.round() == 0
+        assert await two.a.record("A", by=OTHER) == before
+
+    asyncio.run(story())
+
+
 def test_who_may_not_issue_may_not_on_any_node_and_after_a_restart_neither() -> None:
     async def story() -> None:
         two = await pair(sellers=[SELLER])
