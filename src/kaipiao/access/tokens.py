@@ -18,6 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
 from kaipiao.access.revocations import LONGEST_LIFE, NOTHING, Revoked
+from kaipiao.access.shared_revocations import SharedRevocations
 from kaipiao.access.watched import Watched
 from kaipiao.errors import AccessRefused, PermissionMissing
 from kaipiao.language import Text
@@ -118,8 +119,9 @@ class Tokens:
         alone = {key_id: key.public_key()}
         self.ring = ring or Watched(lambda: None, lambda: alone)
         self.revoked = revoked or Watched(lambda: None, lambda: NOTHING)
+        self.shared = SharedRevocations(self.revoked)
         self._sound: dict[str, tuple[float, Caller]] = {}
-        self._sound_under = (0, 0)
+        self._sound_under = (0, 0, 0)
 
     def make(
         self,
@@ -208,7 +210,7 @@ class Tokens:
         A token that was found sound is remembered until it expires, or until keys or revocations change: its signature
         costs more than the rest of a request."""
         ring, revoked = self.ring.value(), self.revoked.value()
-        under = (self.ring.version, self.revoked.version)
+        under = (self.ring.version, self.revoked.version, self.shared.version)
         if under != self._sound_under:
             self._sound.clear()
             self._sound_under = under
@@ -216,7 +218,8 @@ class Tokens:
         if known is not None and time.time() < known[0]:
             return known[1]
         claims = self._verified(token, ring)
-        if revoked.covers(str(claims["jti"]), str(claims["sub"]), float(str(claims["iat"]))):
+        about = (str(claims["jti"]), str(claims["sub"]), float(str(claims["iat"])))
+        if revoked.covers(*about) or self.shared.value.covers(*about):
             raise AccessRefused(Text("令牌已被撤销", "The token was revoked"), code="KP-ACCESS-06")
         caller = self._caller(claims)
         if len(self._sound) >= REMEMBERED:

@@ -35,6 +35,12 @@ class Watched(Generic[T]):
             self._look()
         return self._value
 
+    def at_once(self) -> T:
+        """As it is now: for who asks at a pace of his own."""
+        self._looked_at = time.monotonic()
+        self._look()
+        return self._value
+
     def _look(self) -> None:
         mark = self._mark()
         if mark == self._seen:

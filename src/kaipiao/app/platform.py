@@ -61,6 +61,7 @@ from kaipiao.settings import NO_TENANT, STORED_KEY, ChannelSettings, ServerSetti
 
 log = logging.getLogger(__name__)
 SEALING_THREADS = 2
+REVOCATIONS_REST = 1.0  # real seconds at the longest until revocations are looked for again in a ledger that failed
 CLOCK_REFRESH = 1.0  # real seconds between looks at a followed clock
 
 
@@ -111,6 +112,7 @@ class Platform:
 
     async def _start_loops(self, opened: AsyncExitStack) -> None:
         """The node is the first to stop; heads are signed once more when nothing writes any longer."""
+        await self.tokens.shared.take_up(self.ledger)  # before anybody is let in
         if not self._issuing:
             self.node.issuer.stopping = True
         else:
@@ -120,12 +122,16 @@ class Platform:
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
             self._side_loops.append(Loop("access", notes.look, SystemClock()))
+            self._side_loops.append(Loop("revocations", self._share_revocations, SystemClock(), REVOCATIONS_REST))
         for loop in self._side_loops:
             opened.push_async_callback(loop.stop, self._policy.stop_grace)
             loop.start()
         if self._issuing:
             await self.node.start()
             opened.push_async_callback(self.node.stop)
+
+    async def _share_revocations(self) -> float:
+        return await self.tokens.shared.look(self.ledger, SystemClock().now())
 
     def _make_ledger(self) -> Ledger:
         database = self.settings.database

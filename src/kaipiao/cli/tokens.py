@@ -82,8 +82,9 @@ def _refuse_options_before(context: typer.Context) -> None:
 
 @token.command(
     help=say(
-        "撤销一个令牌，或某名称此前的全部令牌；运行中的服务一秒内生效",
-        "Revoke one token, or all tokens of a subject made so far; a running server knows within a second",
+        "撤销一个令牌，或某名称此前的全部令牌；运行中的服务一秒内生效，其他节点两秒内",
+        "Revoke one token, or all tokens of a subject made so far; a running server knows within a second, other nodes of its "
+        "ledger within two",
     ),
     epilog=examples("kaipiao token revoke 0f3c9a…", "kaipiao token revoke --subject erp"),
 )
@@ -122,7 +123,7 @@ def revoke(
 
 @token.command(
     "list-revoked",
-    help=say("列出已撤销的令牌与名称", "List revoked tokens and subjects"),
+    help=say("列出本目录撤销的令牌与名称", "List tokens and subjects revoked in this directory"),
     epilog=examples("kaipiao token list-revoked", "kaipiao token list-revoked --json"),
 )
 def list_revoked(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) -> None:
