@@ -25,6 +25,10 @@ MOST_HEADERS = 128  # of one request, its trailers among them
 DISCARDED_MOST = 1024 * 1024  # bytes of a body that nobody wants any more; then the connection is closed
 DISCARD_SECONDS = 5.0
 LINGER_SECONDS = 2.0  # in which a caller whose request was no request may read why
+HOSTS = {
+    "1.0": 0,
+    "1.1": 1,
+}  # versions that are spoken here, and how often Host must be there; twice is never (RFC 9112 3.2)
 HEAVY = 16 * 1024  # bytes that one connection sent ahead: less is not weighed
 REQUEST_BYTES = 4096  # the weight of a request that waits behind another on its connection
 REASONS = {400: "Bad Request", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
@@ -100,6 +104,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._barren = 0  # bytes of the reads since the last of them
         self._head_size = 0
         self._head_lines = 0
+        self._in_head = True
+        self._hosts = 0
         self._discarded = 0
         self._enough = False
         self._fault: type[KaipiaoError] = Malformed
@@ -173,7 +179,8 @@ class PatientProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= self._patience.pipeline_max:
             raise _Enough
         self._whole = False
-        self._head_size = self._head_lines = self._discarded = 0
+        self._head_size = self._head_lines = self._hosts = self._discarded = 0
+        self._in_head = True
         super().on_message_begin()
         self.scope[KEY] = self._presence  # type: ignore[literal-required]
 
@@ -182,10 +189,12 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Also of a trailer, which comes after the body."""
+        """A trailer, which comes after the body, is weighed and dropped: it must not change what was judged already."""
         self._head_lines += 1
         self._count_head(len(name) + len(value))
-        super().on_header(name, value)
+        if self._in_head:
+            self._hosts += name.lower() == b"host"
+            super().on_header(name, value)
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -194,6 +203,10 @@ class PatientProtocol(HttpToolsProtocol):
             raise _Enough
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        least = HOSTS.get(self.parser.get_http_version())
+        if least is None or not least <= self._hosts <= 1:
+            raise _Enough
         self._useful += 1
         self._wait_no_more()
         super().on_headers_complete()

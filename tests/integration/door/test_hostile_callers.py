@@ -192,10 +192,10 @@ def test_a_caller_that_closes_its_half_has_left() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"POST /count HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345",
-        b"POST /count HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /count HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n12345",
-        b"POST /count HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n12345",
+        b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /count HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n12345",
+        b"POST /count HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
     ],
     ids=["two equal lengths", "length and chunks", "no chunks", "endless chunk"],
 )
