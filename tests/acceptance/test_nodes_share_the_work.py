@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from kaipiao_lab.bench import Bench, Sizes
 from kaipiao_lab.calls import at_once, calls
+from kaipiao_lab.processes import get, run
 from postgresql_server import server_or_skip
 
 LEASE = 2.0  # real seconds
@@ -58,3 +60,16 @@ def test_one_node_makes_the_calls_and_the_other_takes_over_when_it_is_killed(nod
     nodes.close()
     found = nodes.audit()
     assert (found.acknowledged, found.confirmed, found.lost, found.doubled) == (80, 80, 0, 0)
+
+
+def test_a_token_revoked_in_the_directory_of_one_node_is_refused_by_the_other(nodes: Bench) -> None:
+    place, log = str(nodes.directory / "platform"), nodes.directory / "revoke.log"
+    made = json.loads(run(["token", "-d", place, "--role", "admin", "--json"], log))
+    status = f"{nodes.nodes[1].info['url']}/v1/status"
+    assert get(status, made["token"]) is not None
+    run(["token", "revoke", made["jti"], "-d", place], log)
+    until = time.monotonic() + 15
+    while get(status, made["token"]) is not None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert get(status, nodes.token) is not None, "others are let in as before"
