@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from kaipiao.access.tokens import Caller, Permission, Session, require
 from kaipiao.api.addresses import refuse_unknown_parameters
-from kaipiao.api.people import people_of, source
+from kaipiao.api.people.parts import people_of, source
 from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, NotFound, PermissionMissing
 from kaipiao.issuing.trail import actor

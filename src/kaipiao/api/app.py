@@ -11,29 +11,17 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaipiao import __version__
-from kaipiao.api import (
-    accounts,
-    audit_view,
-    batch,
-    check,
-    deprecations,
-    invoices,
-    later,
-    openapi,
-    own_account,
-    platform,
-    problems,
-    sessions,
-    stream,
-    taxpayers,
-)
-from kaipiao.api.account_fields import state_shortest_password
-from kaipiao.api.deprecations import Deprecation, Deprecations
-from kaipiao.api.door_figures import tell
+from kaipiao.api import platform, problems, stream, taxpayers
+from kaipiao.api.described import deprecations, openapi
+from kaipiao.api.described.deprecations import Deprecation, Deprecations
+from kaipiao.api.door.figures import tell
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
-from kaipiao.api.people import people_over
-from kaipiao.api.sales_door import SalesDoor
+from kaipiao.api.people import accounts, audit_view, own_account, sessions
+from kaipiao.api.people.account_fields import state_shortest_password
+from kaipiao.api.people.parts import people_over
+from kaipiao.api.sales import batch, check, invoices, later
+from kaipiao.api.sales.short_way import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.watched_requests import WatchedRequests
 

@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaipiao.api.access import services_of
-from kaipiao.api.admission import Place
-from kaipiao.api.places import PLACE
-from kaipiao.api.presence import presence_of
+from kaipiao.api.door.admission import Place
+from kaipiao.api.door.places import PLACE
+from kaipiao.api.door.presence import presence_of
 from kaipiao.errors import BodyFormRefused, BodyTooSlow, Malformed, TooLarge
 from kaipiao.language import Text
 

@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from kaipiao import __version__
 from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.door_figures import standing
-from kaipiao.api.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRICS, NOT_READY, READY, STATUS, example
-from kaipiao.api.openapi import problems
-from kaipiao.api.stated import CALLER, READING
+from kaipiao.api.described.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRICS, NOT_READY, READY, STATUS, example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import CALLER, READING
+from kaipiao.api.door.figures import standing
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
 from kaipiao.operations.scrape import OPENMETRICS
 

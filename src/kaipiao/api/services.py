@@ -1,4 +1,4 @@
-"""What the API is given to work with; `app.py` puts it together."""
+"""What the API is given to work with; `app` puts it together."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import timedelta
 from kaipiao.access.refusals import Refusals
 from kaipiao.access.strongbox import AccountKeys, KeyOfThisProcess
 from kaipiao.access.tokens import Tokens
-from kaipiao.api.admission import Admission
-from kaipiao.api.body_pace import BodyPace
-from kaipiao.api.rates import Rates
+from kaipiao.api.door.admission import Admission
+from kaipiao.api.door.body_pace import BodyPace
+from kaipiao.api.door.rates import Rates
 from kaipiao.clock import Clock, SystemClock
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer

@@ -15,10 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from kaipiao.access.tokens import ANY, Caller, Permission
 from kaipiao.api.access import caller_with, let_in, services_of, taxpayers_for
-from kaipiao.api.examples import STREAM
+from kaipiao.api.described.examples import STREAM
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import CALLER, LISTENERS, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.feed import Feed, Wanted
-from kaipiao.api.openapi import problems
-from kaipiao.api.stated import CALLER, LISTENERS, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.views import event_view
 from kaipiao.errors import KaipiaoError, Malformed
 from kaipiao.language import Text

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.examples import COVER, NUMBERS, QUOTA, TAXPAYERS, example
-from kaipiao.api.openapi import problems
+from kaipiao.api.described.examples import COVER, NUMBERS, QUOTA, TAXPAYERS, example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import CALLER, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.services import Services
-from kaipiao.api.stated import CALLER, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.views import stamp
 from kaipiao.clock import month_of, year_of
 from kaipiao.errors import NotFound

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from kaipiao import __version__
 from kaipiao.access.keys import StoredAccountKeys, key_store, tenants_of, tokens_of
 from kaipiao.access.notes import AccessNotes
-from kaipiao.api.admission import Admission, Bounds
 from kaipiao.api.app import create
-from kaipiao.api.body_pace import BodyPace
-from kaipiao.api.rates import Rates
+from kaipiao.api.door.admission import Admission, Bounds
+from kaipiao.api.door.body_pace import BodyPace
+from kaipiao.api.door.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.app.channels import leqi_of, tls_of
 from kaipiao.app.secret_file import secret

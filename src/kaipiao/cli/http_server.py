@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from kaipiao.api.pulse import Pulse
+from kaipiao.api.door.pulse import Pulse
 from kaipiao.api.services import Services
 from kaipiao.cli.entrance import Door, Entrance
 from kaipiao.cli.patience import Ahead, Patience, PatientProtocol, answer

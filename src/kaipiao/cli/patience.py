@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from kaipiao.api.presence import KEY, Presence
+from kaipiao.api.door.presence import KEY, Presence
 from kaipiao.errors import HeadTooLarge, KaipiaoError, Malformed
 from kaipiao.language import Text
 

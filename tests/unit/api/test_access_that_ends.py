@@ -24,8 +24,8 @@ from people_calls import make, send, session
 
 from kaipiao.access.revocations import NOTHING, Revoked
 from kaipiao.access.watched import Watched
-from kaipiao.api import batch as batches
 from kaipiao.api import stream as streams
+from kaipiao.api.sales import batch as batches
 from kaipiao.clock import SystemClock
 
 

@@ -23,8 +23,8 @@ from asgi import Answer, call
 from bench import OTHER as OTHER_SELLER
 from bench import SELLER, Point
 
-from kaipiao.api import batch as batches
-from kaipiao.api.body_pace import BodyPace
+from kaipiao.api.door.body_pace import BodyPace
+from kaipiao.api.sales import batch as batches
 from kaipiao.errors import KaipiaoError, Malformed, TooLarge
 from kaipiao.intake.batches import Array, Item, Lines, Splitter
 

@@ -17,7 +17,7 @@ from asgi import call
 from bench import Point
 
 from kaipiao.api.app import create
-from kaipiao.api.deprecations import table
+from kaipiao.api.described.deprecations import table
 from kaipiao.errors import SettingsFault
 
 ROWS = """

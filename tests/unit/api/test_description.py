@@ -22,8 +22,8 @@ from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
 from people_calls import answers as people_answers
 
-from kaipiao.api import examples
-from kaipiao.api.openapi import problems
+from kaipiao.api.described import examples
+from kaipiao.api.described.openapi import problems
 from kaipiao.errors import QuotaExhausted
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.lifecycle import State

@@ -20,8 +20,8 @@ from asgi import Answer, call
 from bench import OTHER, SELLER, Point
 
 from kaipiao.access.tokens import ANY, Caller
-from kaipiao.api.admission import MOST_RESTING, Admission, Bounds, Priority
-from kaipiao.api.places import party_of
+from kaipiao.api.door.admission import MOST_RESTING, Admission, Bounds, Priority
+from kaipiao.api.door.places import party_of
 
 NARROW = Bounds(work_max=1, work_min=1, queue_max=2, batches_max=1, batches_share=1.0)
 

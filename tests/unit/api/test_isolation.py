@@ -29,7 +29,7 @@ from asgi import Answer, call
 from bench import OTHER, SELLER, Point
 from people_calls import make, session, sign_in
 
-from kaipiao.api.people import people_over
+from kaipiao.api.people.parts import people_over
 from kaipiao.api.services import Services
 from kaipiao.ledger.port import Taxpayer
 

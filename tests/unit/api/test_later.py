@@ -18,7 +18,7 @@ from asgi import Answer, call
 from bench import OTHER, SELLER, Point
 from fastapi import FastAPI
 
-from kaipiao.api import later
+from kaipiao.api.sales import later
 from kaipiao.errors import NumbersExhausted
 from kaipiao.invoice.model import Draft
 from kaipiao.issuing.issuer import Issued

@@ -18,7 +18,7 @@ from api_stand import TOKENS, post, sale, told
 from asgi import Answer, call
 from bench import SELLER, Point
 
-from kaipiao.api.rates import Rates
+from kaipiao.api.door.rates import Rates
 from kaipiao.errors import LedgerFault
 from kaipiao.ledger.port import InvoiceRecord
 from kaipiao.ledger.requests import KeyedRequest

@@ -19,7 +19,7 @@ from asgi import call
 from bench import Point
 from fastapi import FastAPI
 
-from kaipiao.api.body_pace import BodyPace
+from kaipiao.api.door.body_pace import BodyPace
 
 
 def responses(app: FastAPI, path: str, method: str = "get") -> dict[str, Any]:

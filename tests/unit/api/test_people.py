@@ -26,7 +26,7 @@ from people import PASSWORD, code_at, secret_in
 from people_calls import make, send, session, sign_in
 
 from kaipiao.access import audit, passwords
-from kaipiao.api.people import people_over
+from kaipiao.api.people.parts import people_over
 from kaipiao.clock import SystemClock
 from kaipiao.ledger.port import EventDraft
 

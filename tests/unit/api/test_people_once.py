@@ -21,8 +21,8 @@ from asgi import Answer, call
 from bench import Point
 from people import PASSWORD
 
-from kaipiao.api.account_fields import NEW_PASSWORDS
 from kaipiao.api.app import create
+from kaipiao.api.people.account_fields import NEW_PASSWORDS
 from kaipiao.ledger.requests import KeyedRequest
 
 TAKES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from kaipiao.api.invoices import issue
+from kaipiao.api.sales.invoices import issue
 
 
 def test_the_endpoint_of_a_sale_takes_what_the_short_way_hands_it_and_nothing_else() -> None:

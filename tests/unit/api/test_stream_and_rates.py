@@ -23,7 +23,7 @@ from bench import OTHER, SELLER, Point
 
 from kaipiao.api import feed as feeds
 from kaipiao.api import stream as streams
-from kaipiao.api.rates import REMEMBERED, Rates
+from kaipiao.api.door.rates import REMEMBERED, Rates
 from kaipiao.ledger.port import EventDraft
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaipiao.api.admission import Admission, Bounds, Place, Priority
-from kaipiao.api.presence import Presence
-from kaipiao.api.turns import TURN_BYTES, Turns, Waiter
+from kaipiao.api.door.admission import Admission, Bounds, Place, Priority
+from kaipiao.api.door.presence import Presence
+from kaipiao.api.door.turns import TURN_BYTES, Turns, Waiter
 from kaipiao.errors import CallerGone, Overloaded
 
 SALE, BULK = Priority.SALE, Priority.BULK

@@ -15,10 +15,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaipiao.api import problems
-from kaipiao.api.admission import Priority
-from kaipiao.api.invoices import issue, issuing_caller
-from kaipiao.api.later import patience_of
-from kaipiao.api.places import placed
+from kaipiao.api.door.admission import Priority
+from kaipiao.api.door.places import placed
+from kaipiao.api.sales.invoices import issue, issuing_caller
+from kaipiao.api.sales.later import patience_of
 from kaipiao.errors import KaipiaoError
 
 

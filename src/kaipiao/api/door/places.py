@@ -9,7 +9,7 @@ from fastapi import Request
 
 from kaipiao.access.tokens import ANY, Caller
 from kaipiao.api.access import services_of
-from kaipiao.api.admission import Place, Priority
+from kaipiao.api.door.admission import Place, Priority
 from kaipiao.settings import NO_TENANT
 
 PLACE = "kaipiao.place"  # in the scope of a request that has one

@@ -9,16 +9,16 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access import refused
 from kaipiao.access.tokens import Caller, Permission
-from kaipiao.api import stated
 from kaipiao.api.access import caller_with, services_of, session_of
-from kaipiao.api.account_examples import ACCOUNT, CODE, NEW_PASSWORD, PASSWORD, RECOVERY, URI
-from kaipiao.api.account_fields import Code, NewPassword, Password
-from kaipiao.api.accounts import AccountView, account_view
-from kaipiao.api.examples import example
+from kaipiao.api.described import stated
+from kaipiao.api.described.examples import example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.people_examples import ACCOUNT, CODE, NEW_PASSWORD, PASSWORD, RECOVERY, URI
 from kaipiao.api.forms import Form, described, form_of
-from kaipiao.api.openapi import problems
-from kaipiao.api.people import people_of, source
-from kaipiao.api.sessions import REFUSALS
+from kaipiao.api.people.account_fields import Code, NewPassword, Password
+from kaipiao.api.people.accounts import AccountView, account_view
+from kaipiao.api.people.parts import people_of, source
+from kaipiao.api.people.sessions import REFUSALS
 
 router = APIRouter(prefix="/v1/account", tags=["access"])
 Own = Annotated[Caller, Depends(caller_with(Permission.OWN))]

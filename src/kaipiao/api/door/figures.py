@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaipiao.api.admission import Admission, Priority
+from kaipiao.api.door.admission import Admission, Priority
 from kaipiao.operations import catalogue
 from kaipiao.operations.metrics import Metrics
 

@@ -10,10 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
-from kaipiao.api.deprecations import Deprecation
-from kaipiao.api.links import LINKS
+from kaipiao.api.described.deprecations import Deprecation
+from kaipiao.api.described.links import LINKS
+from kaipiao.api.described.stated import by_status
 from kaipiao.api.problems import MEDIA_TYPE, problem
-from kaipiao.api.stated import by_status
 from kaipiao.errors import KaipiaoError, Resend
 
 REQUEST_ID = "893e04e1262acbef"

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kaipiao.api.presence import Presence
-from kaipiao.api.rates import seconds_up
-from kaipiao.api.turns import Turns, Waiter
+from kaipiao.api.door.presence import Presence
+from kaipiao.api.door.rates import seconds_up
+from kaipiao.api.door.turns import Turns, Waiter
 from kaipiao.errors import CallerGone, Overloaded
 from kaipiao.language import Text
 

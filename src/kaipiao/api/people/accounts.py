@@ -12,15 +12,15 @@ from pydantic import BaseModel, Field
 from kaipiao.access import refused
 from kaipiao.access.accounts import NewAccount
 from kaipiao.access.tokens import Caller, Permission
-from kaipiao.api import stated
 from kaipiao.api.access import caller_with
-from kaipiao.api.account_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
-from kaipiao.api.account_fields import AccountName, NewPassword, TaxNumber, Tenant
-from kaipiao.api.examples import example
+from kaipiao.api.described import stated
+from kaipiao.api.described.examples import example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.people_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
 from kaipiao.api.forms import Form, described, form_of
 from kaipiao.api.once import PARAMETER, REPLAYED, once
-from kaipiao.api.openapi import problems
-from kaipiao.api.people import by, people_of
+from kaipiao.api.people.account_fields import AccountName, NewPassword, TaxNumber, Tenant
+from kaipiao.api.people.parts import by, people_of
 from kaipiao.api.views import stamp
 from kaipiao.ledger.accounts import Account
 

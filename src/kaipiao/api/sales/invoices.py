@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
+from kaipiao.api.described.examples import DIGEST, DOCUMENT, EVENTS, ISSUED, LISTED, SALE, SEAL, example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READING, SEALS, TAXPAYER_UNKNOWN
+from kaipiao.api.door.places import PLACE
 from kaipiao.api.envelope import body_of
-from kaipiao.api.examples import DIGEST, DOCUMENT, EVENTS, ISSUED, LISTED, SALE, SEAL, example
 from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
-from kaipiao.api.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
-from kaipiao.api.openapi import problems
-from kaipiao.api.places import PLACE
+from kaipiao.api.sales.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
 from kaipiao.api.services import Services
-from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READING, SEALS, TAXPAYER_UNKNOWN
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
 from kaipiao.errors import NotFound
 from kaipiao.intake.requests import InvoiceRequest, parse_request

@@ -11,12 +11,12 @@ from pydantic import BaseModel, Field
 from kaipiao.access.audit import About, Wanted, page, subject_of
 from kaipiao.access.names import as_known
 from kaipiao.access.tokens import ANY, Caller, Permission
-from kaipiao.api import stated
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.account_examples import AUDIT_EVENTS
-from kaipiao.api.examples import example
+from kaipiao.api.described import stated
+from kaipiao.api.described.examples import example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.people_examples import AUDIT_EVENTS
 from kaipiao.api.filters import NEXT_PAGE, Moment, moment
-from kaipiao.api.openapi import problems
 from kaipiao.api.views import stamp
 from kaipiao.ledger.port import Event, Span
 

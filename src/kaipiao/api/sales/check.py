@@ -12,14 +12,14 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.admission import Priority
+from kaipiao.api.described.examples import CHECKED, SALE
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import BODY as NO_BODY
+from kaipiao.api.described.stated import CALLER, FORM, LOAD, READING, TAXPAYER_UNKNOWN
+from kaipiao.api.door.admission import Priority
+from kaipiao.api.door.places import placed
 from kaipiao.api.envelope import body_of
-from kaipiao.api.examples import CHECKED, SALE
-from kaipiao.api.invoices import PARSE_IN_THREAD
-from kaipiao.api.openapi import problems
-from kaipiao.api.places import placed
-from kaipiao.api.stated import BODY as NO_BODY
-from kaipiao.api.stated import CALLER, FORM, LOAD, READING, TAXPAYER_UNKNOWN
+from kaipiao.api.sales.invoices import PARSE_IN_THREAD
 from kaipiao.errors import ChannelCannotCarry
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.model import Draft, Invoice, Line

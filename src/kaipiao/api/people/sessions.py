@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access import refused
 from kaipiao.access.tokens import Caller, Permission
-from kaipiao.api import stated
 from kaipiao.api.access import caller_with, services_of, session_of
-from kaipiao.api.account_examples import LOG_IN, SIGNED_IN
-from kaipiao.api.account_fields import AnyCode, Password
-from kaipiao.api.examples import example
+from kaipiao.api.described import stated
+from kaipiao.api.described.examples import example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.people_examples import LOG_IN, SIGNED_IN
 from kaipiao.api.forms import Form, described, form_of
-from kaipiao.api.openapi import problems
-from kaipiao.api.people import people_of, source
+from kaipiao.api.people.account_fields import AnyCode, Password
+from kaipiao.api.people.parts import people_of, source
 from kaipiao.api.views import stamp
 from kaipiao.errors import TooManyRequests
 from kaipiao.operations.metrics import LogInResult

@@ -20,18 +20,18 @@ from starlette.types import Receive, Scope, Send
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, let_in, services_of, taxpayers_for
-from kaipiao.api.admission import Place
+from kaipiao.api.described.examples import ACCEPTED, BATCH_LINES, ISSUED, SALE, lines
+from kaipiao.api.described.openapi import REQUEST_ID, problems
+from kaipiao.api.described.stated import BATCHES, CALLER, DEFECT, ORDER_TAKEN
+from kaipiao.api.described.stated import BODY as NO_BODY
+from kaipiao.api.door.admission import Place
+from kaipiao.api.door.places import party_of
+from kaipiao.api.door.window import Window
 from kaipiao.api.envelope import JSON_TYPE
-from kaipiao.api.examples import ACCEPTED, BATCH_LINES, ISSUED, SALE, lines
-from kaipiao.api.invoices import PARSE_IN_THREAD
-from kaipiao.api.later import PREFER, RESPOND_ASYNC, issue_or_accept, patience_of
-from kaipiao.api.openapi import REQUEST_ID, problems
-from kaipiao.api.places import party_of
 from kaipiao.api.problems import problem
-from kaipiao.api.stated import BATCHES, CALLER, DEFECT, ORDER_TAKEN
-from kaipiao.api.stated import BODY as NO_BODY
+from kaipiao.api.sales.invoices import PARSE_IN_THREAD
+from kaipiao.api.sales.later import PREFER, RESPOND_ASYNC, issue_or_accept, patience_of
 from kaipiao.api.views import invoice_view, issued_view
-from kaipiao.api.window import Window
 from kaipiao.errors import BodyFormRefused, BodyTooSlow, Internal, KaipiaoError, Malformed, TooLarge
 from kaipiao.intake.batches import Array, Item, Lines, Splitter, order_of
 from kaipiao.intake.requests import parse_request

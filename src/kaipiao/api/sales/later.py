@@ -10,12 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with, services_of, taxpayers_for
-from kaipiao.api.admission import Place
-from kaipiao.api.examples import ACCEPTED as WAITING
-from kaipiao.api.examples import CANCELLED, example
+from kaipiao.api.described.examples import ACCEPTED as WAITING
+from kaipiao.api.described.examples import CANCELLED, example
+from kaipiao.api.described.openapi import problems
+from kaipiao.api.described.stated import CALLER, INVOICE_UNKNOWN, KEYED, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
+from kaipiao.api.door.admission import Place
 from kaipiao.api.once import PARAMETER, REPLAYED, once
-from kaipiao.api.openapi import problems
-from kaipiao.api.stated import CALLER, INVOICE_UNKNOWN, KEYED, ORDER_NUMBERED, TAXPAYER_UNKNOWN, WRITING
 from kaipiao.api.views import InvoiceView, invoice_view
 from kaipiao.errors import CannotIssue, NotFound, OrderAmbiguous
 from kaipiao.invoice.model import Draft

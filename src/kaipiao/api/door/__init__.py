@@ -1,0 +1,1 @@
+"""The door: who is let in, when, at what pace, and what is shown of it."""

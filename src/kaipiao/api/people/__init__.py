@@ -1,0 +1,1 @@
+"""People: their accounts, their sessions, and what they did."""

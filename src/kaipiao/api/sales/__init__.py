@@ -1,0 +1,1 @@
+"""/v1/invoices: sales that come in, one or many, now or later, and what became of them."""
