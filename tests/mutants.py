@@ -27,6 +27,7 @@ SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
 CONTRACT = "tests/contract/ledger/"
 ONCE = "tests/unit/api/test_once.py::"
+HOSTILE_BYTES = "tests/acceptance/test_hostile_bytes.py::"
 PEOPLE_ONCE = "tests/unit/api/test_people_once.py::"
 TURNS = "tests/unit/api/test_turns.py::"
 DOOR = "tests/integration/door/"
@@ -93,6 +94,20 @@ MUTANTS = [
         "people_of(request).strongbox.mark(_bytes(form))",
         "_bytes(form)",
         (PEOPLE_ONCE + "test_what_is_kept_of_a_given_password_cannot_be_guessed_at_without_the_keys",),
+    ),
+    Mutant(
+        "a trailer changes the request that was judged",
+        "cli/patience.py",
+        "        if self._in_head:\n            self._hosts",
+        "        if True:\n            self._hosts",
+        (HOSTILE_BYTES + "test_a_body_whose_frame_is_broken_or_rare",),
+    ),
+    Mutant(
+        "a request without a Host, or with two, is served",
+        "cli/patience.py",
+        "not least <= self._hosts <= 1",
+        "False",
+        (HOSTILE_BYTES + "test_a_head_that_no_client_sends",),
     ),
     Mutant(
         "answered before the commit",
