@@ -29,10 +29,15 @@ def address(secret: bytes, account: str, issuer: str) -> str:
     return _totp(secret).get_provisioning_uri(account, issuer)
 
 
+def is_formed(code: str) -> bool:
+    """What is not cannot be anybody's code: it is no guess either."""
+    return _CODE.fullmatch(code) is not None
+
+
 def step_of(secret: bytes, code: str, now: float, after: int) -> int | None:
     """The step that this code belongs to: one around `now` (seconds since 1970) and later than `after`, the last one that
     was taken. None: it is no good code."""
-    if _CODE.fullmatch(code) is None:
+    if not is_formed(code):
         return None
     present = int(now // STEP)
     good = [step for step in range(present - AROUND, present + AROUND + 1) if _is(secret, code, step)]

@@ -17,7 +17,7 @@ from kaipiao.access import codes, names
 from kaipiao.access.deeds import Deeds
 from kaipiao.access.password_rules import as_hashed
 from kaipiao.access.passwords import Passwords
-from kaipiao.access.refused import LockedOut, LogInRefused
+from kaipiao.access.refused import CodeRefused, LockedOut, LogInRefused
 from kaipiao.access.strongbox import Strongbox
 from kaipiao.access.tokens import ANY, Tokens
 from kaipiao.clock import Clock
@@ -75,16 +75,24 @@ class LogIn:
             await self._books.pass_login(tries[1:], [tries[0].key], [])
 
     @asynccontextmanager
+    async def first_code(self, account: Account, source: str) -> AsyncIterator[None]:
+        """Somebody shows a first code: counted like a log-in, or an open session could try out all there are. `CodeRefused`
+        makes it a failure. Raises `LockedOut`, `TooManyRequests`."""
+        async with self._counted(account.account, source) as tries:
+            yield
+            await self._books.pass_login(tries, [], [])
+
+    @asynccontextmanager
     async def _counted(self, name: str, source: str) -> AsyncIterator[list[LoginTry]]:
-        """A place for this attempt: against the name, then the source. `LogInRefused` makes it a failure; anything else that
-        is raised gives the place back."""
+        """A place for this attempt: against the name, then the source. `LogInRefused` and `CodeRefused` make it a failure;
+        anything else that is raised gives the place back."""
         by_name = LoginTry(key_of_account(name), secrets.token_hex(8))
         tries = [by_name, LoginTry(key_of_source(source), names.digest(name)[:16])]
         async with self._passwords.place():
             await self._begin(tries)
             try:
                 yield tries
-            except LogInRefused:
+            except (LogInRefused, CodeRefused):
                 await self._fail(tries, name, source)
                 raise
             except BaseException:

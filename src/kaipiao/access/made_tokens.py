@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from kaipiao.access.revocations import LONGEST_LIFE
@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Line]:
 def _line(raw: bytes) -> Line | None:
     try:
         line = {str(name): str(value) for name, value in json.loads(raw).items()}
-        sound = datetime.fromisoformat(line["expires"]).astimezone(UTC) and "jti" in line
+        sound = datetime.fromisoformat(line["expires"]).utcoffset() is not None and "jti" in line
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
     return line if sound else None

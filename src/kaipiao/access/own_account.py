@@ -80,14 +80,17 @@ class OwnAccount:
 
     async def confirm_codes(self, session: Session, code: str, source: str) -> list[str]:
         """A first code proves that the device has the secret: codes are on, every session ends. Returns recovery codes, told
-        this once. Raises `NotEnrolling`, `CodeRefused`."""
+        this once. Raises `NotEnrolling`, `CodeRefused`, `LockedOut`."""
         held = await self.of(session)
         if held.totp is None or held.totp_confirmed:
             raise NotEnrolling
         secret = self._strongbox.open(held.account, held.totp)
-        step = codes.step_of(secret, code, self._clock.now().timestamp(), held.totp_step)
-        if step is None:
+        if not codes.is_formed(code):
             raise CodeRefused
+        async with self._log_in.first_code(held, source):
+            step = codes.step_of(secret, code, self._clock.now().timestamp(), held.totp_step)
+            if step is None:
+                raise CodeRefused
         recovery = codes.new_recovery_codes()
         digests = tuple(codes.recovery_digest(one) for one in recovery)
         fresh = replace(held, totp_confirmed=True, totp_step=step, recovery=digests, epoch=held.epoch + 1)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from people import BY, HERE, PASSWORD, ROOT, KeysInMemory, Node, secret_in
 
 from kaipiao.access import codes
-from kaipiao.access.refused import CodeRefused, LogInRefused, NotEnrolling, SessionEnded
+from kaipiao.access.refused import CodeRefused, LockedOut, LogInRefused, NotEnrolling, SessionEnded
 from kaipiao.access.strongbox import Strongbox
 from kaipiao.errors import SealFault
 
@@ -154,3 +154,23 @@ def test_a_closed_secret_opens_for_its_own_account_and_under_its_own_key_only() 
     for nonsense in ("", "{}", "[]", "null"):
         with pytest.raises(SealFault):
             box.open("wang", nonsense)
+
+
+def test_first_codes_are_not_tried_out_from_an_open_session() -> None:
+    async def story(node: Node) -> None:
+        await node.person()
+        session = node.session(await node.sign_in())
+        secret = secret_in(await node.own.begin_codes(session, PASSWORD, HERE, "Kaipiao"))
+        good = {node.code(secret, step) for step in (-1, 0, 1)}
+        wrong = next(code for code in ("000000", "000001", "000002", "000003") if code not in good)
+        for _ in range(3):
+            with pytest.raises(CodeRefused):
+                await node.own.confirm_codes(session, wrong, HERE)
+        with pytest.raises(LockedOut):
+            await node.own.confirm_codes(session, node.code(secret), HERE)
+        node.clock.pass_(node.settings.lockout_seconds)
+        await node.own.confirm_codes(session, node.code(secret), HERE)
+        node.clock.pass_(codes.STEP)
+        await node.sign_in(code=node.code(secret))
+
+    played(story)

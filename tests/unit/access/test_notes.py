@@ -120,6 +120,15 @@ def test_tokens_that_are_long_over_leave_the_file_when_another_is_made(tmp_path:
     assert list(made_tokens.read(made_tokens.path_in(tmp_path))) == [second.jti]
 
 
+def test_a_line_whose_instant_has_no_zone_stops_no_new_token(tmp_path: Path) -> None:
+    made = tokens_of(tmp_path, settings_with(tmp_path)).make_known("erp", "issuer", ("*",), timedelta(hours=1))
+    path = made_tokens.path_in(tmp_path)
+    path.parent.mkdir()
+    path.write_text('{"jti": "by-hand", "expires": "2026-11-03T09:00:00"}\n', encoding="utf-8")
+    made_tokens.note(tmp_path, made, NOW)
+    assert list(made_tokens.read(path)) == [made.jti]
+
+
 def test_a_list_of_what_was_noted_by_an_earlier_program_is_read(tmp_path: Path) -> None:
     settings_with(tmp_path)
     revoke_token(tmp_path, "a1", NOW)
