@@ -29,7 +29,7 @@ demo: $(if $(DATABASE),$(VENV)/dev,$(VENV)/runtime) ## 沙箱、平台、1000 �
 	$(RUN)/kaipiao demo $(if $(DATABASE),--database $(DATABASE))
 
 test: $(VENV)/dev ## 全部测试（10 分钟以内）/ all tests, under 10 minutes
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-postgresql: $(VENV)/dev ## 账本测试，自带或指定的 PostgreSQL / the ledger's tests on our own PostgreSQL or on URL=postgresql://… (an empty database; it is EMPTIED)
 	@KAIPIAO_TEST_POSTGRESQL='$(URL)' $(RUN)/python -m pytest tests/contract/ledger tests/integration/ledger_postgresql -k postgresql
