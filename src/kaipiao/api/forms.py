@@ -13,7 +13,7 @@ from kaipiao.intake.exact_json import parse
 from kaipiao.intake.refusals import refusal
 from kaipiao.language import Text
 
-LARGEST = 16 * 1024  # bytes
+LARGEST = 64 * 1024  # bytes: a thousand tax numbers and the longest password
 
 
 class Form(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -60,29 +60,9 @@ Digits = Annotated[
         }
     ),
 ]
-Rate = Annotated[
-    Decimal,
-    PlainValidator(_decimal),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^0(?:\.[0-9]{1,13})?$"},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "multipleOf": float(_FINEST)},
-            ],
-            "examples": ["0.06"],
-        }
-    ),
-]
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=_PRINTABLE)]
 Needed = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=_PRINTABLE)]
 Lines = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES_OF_TEXT)]
-
-
-# What no rule ever lets pass stands in the schema, too; the rules refuse it in their own words.
-_SELLER: dict[str, Any] = {"pattern": "^[0-9A-Z]{15,20}$"}
-_BUYER: dict[str, Any] = {"pattern": "^(?:[0-9A-Z]{15,20})?$"}
-_TAX_CODE: dict[str, Any] = {"pattern": "^[1-6][0-9]{18}$"}
-_POLICY: dict[str, Any] = {"pattern": "^(?:0[1-9]|1[0-8])$"}
 
 
 # A name that can be written into the XML later, when it is too late to refuse it: plain letters, as every published element
@@ -111,9 +91,7 @@ class _Body(BaseModel):
 
 class BuyerBody(_Body):
     name: Needed = Field(description="购买方名称 The buyer's name")
-    tax_number: Line | None = Field(
-        None, description="纳税人识别号 Taxpayer number; a special invoice needs it", json_schema_extra=_BUYER
-    )
+    tax_number: Line | None = Field(None, description="纳税人识别号 Taxpayer number; a special invoice needs it")
     address: Line | None = None
     telephone: Line | None = None
     bank: Line | None = None
@@ -124,8 +102,8 @@ class BuyerBody(_Body):
 
 class LineBody(_Body):
     name: Needed = Field(description="项目名称 `*简称*项目`, or the bare item name with `short_name`")
-    tax_code: Needed = Field(description="税收分类编码 19 digits", json_schema_extra=_TAX_CODE)
-    tax_rate: Rate = Field(description="税率 A fraction: 0.13")
+    tax_code: Needed = Field(description="税收分类编码 19 digits")
+    tax_rate: Digits = Field(description="税率 A fraction: 0.13")
     short_name: Line | None = None
     quantity: Digits | None = None
     unit_price: Digits | None = None
@@ -135,9 +113,7 @@ class LineBody(_Body):
     specification: Line | None = None
     discount: Digits | None = Field(None, description="折扣额 Above 0: becomes a discount line")
     nature: Literal["00", "01", "02"] = Field("00", description="发票行性质 00 normal, 01 discount, 02 discounted")
-    policy: Line | None = Field(
-        None, description="优惠政策标识 01…18; 03 exempt, 04 not taxable", json_schema_extra=_POLICY
-    )
+    policy: Line | None = Field(None, description="优惠政策标识 01…18; 03 exempt, 04 not taxable")
 
 
 class ElementBody(_Body):
@@ -153,7 +129,7 @@ class InvoiceRequest(_Body):
     order: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_KEY)] = Field(
         description="订单号 Your key of this sale, never used again", examples=["A-1"]
     )
-    seller: Needed = Field(description="销售方纳税人识别号 The seller's taxpayer number", json_schema_extra=_SELLER)
+    seller: Needed = Field(description="销售方纳税人识别号 The seller's taxpayer number")
     kind: Literal["general", "special"] = Field(description="普通发票、专用发票 General or special invoice")
     buyer: BuyerBody
     lines: list[LineBody] = Field(
