@@ -305,6 +305,20 @@ MUTANTS = [
         (SURVIVAL + "test_a_loop_outlives_a_defect_and_a_ledger_that_is_away_for_days_and_tells_both",),
     ),
     Mutant(
+        "a start that fails leaves the wire of a channel open",
+        "app/platform.py",
+        "        opened.push_async_callback(transport.close)\n        channel",
+        "        channel",
+        ("tests/integration/test_start_and_stop.py",),
+    ),
+    Mutant(
+        "an upload that came too late says so without words",
+        "issuing/decisions.py",
+        '        "problem": LATE.text.both,\n',
+        "",
+        ("tests/unit/issuing/test_problems.py",),
+    ),
+    Mutant(
         "what the channel cannot carry takes its batch along for ever",
         "issuing/decisions.py",
         "    if code == DEFECT.code:",
