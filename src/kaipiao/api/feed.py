@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from kaipiao.ledger.port import Event, Ledger
 
 log = logging.getLogger(__name__)
 MOST_LISTENERS = 64
+ONE_PARTYS = 16  # of these, for one tenant or set of taxpayers: nobody takes the places of all others
 KEPT = 2000  # events in the ring
 PAGE = 500
 LOOK_SECONDS = 0.25  # real time between looks at the ledger
@@ -47,6 +48,7 @@ class Feed:
         self._base = 0  # every event after this position up to `_head` is in the ring
         self._head = 0
         self._listeners = 0
+        self._of_party: Counter[Hashable] = Counter()
         self._looking: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self.ending = False
@@ -57,16 +59,22 @@ class Feed:
         self._tell()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A listener's place. Raises `TooManyRequests` when all are taken."""
-        if self._listeners >= MOST_LISTENERS:
-            text = Text(f"已有 {MOST_LISTENERS} 个监听者", f"There are {MOST_LISTENERS} listeners already")
+    def place(self, party: Hashable) -> Iterator[None]:
+        """A listener's place. `party`: whose share it takes; None: the installation's own. Raises `TooManyRequests` when all
+        are taken, or all of the party's."""
+        own, most = self._of_party[party], MOST_LISTENERS if party is None else min(ONE_PARTYS, MOST_LISTENERS)
+        if own >= most or self._listeners >= MOST_LISTENERS:
+            taken = most if own >= most else MOST_LISTENERS
+            text = Text(f"已有 {taken} 个监听者", f"There are {taken} listeners already")
             raise TooManyRequests(text, code="KP-HTTP-05", retry_after=10)
         self._listeners += 1
+        self._of_party[party] += 1
         try:
             yield
         finally:
             self._listeners -= 1
+            self._of_party[party] -= 1
+            self._of_party += Counter()  # drops who has none left
             if self._listeners == 0 and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from typing import Annotated
 
@@ -94,7 +94,9 @@ async def stream(
     feed: Feed = request.app.state.feed
     stays = MEDIA_TYPE in request.headers.get("accept", "")
     head = bool(request.scope.get("kaipiao.head"))
-    return _Stream(feed, wanted, _last_seen(request, after), lambda: let_in(request), once=head, stays=stays)
+    party = None if caller.may_act_for(ANY) else caller.tenant or caller.taxpayers
+    place, still = _last_seen(request, after), lambda: let_in(request)
+    return _Stream(feed, wanted, place, still, party=party, once=head, stays=stays)
 
 
 def _last_seen(request: Request, after: int | None) -> int | None:
@@ -119,21 +121,23 @@ class _Stream(Response):
         after: int | None,
         let_in: Callable[[], Awaitable[object]],
         *,
+        party: Hashable,
         once: bool,
         stays: bool,
     ) -> None:
-        """`let_in` raises when the listener may not listen any more."""
+        """`let_in` raises when the listener may not listen any more. `party`: whose share of the places it takes."""
         super().__init__(media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._feed = feed
         self._wanted = wanted
         self._after = after
         self._let_in = let_in
+        self._party = party
         self._once = once  # a HEAD: the head is all
         self._stays = stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._feed.place():
+        with self._feed.place(self._party):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if not self._once:
                 async with asyncio.TaskGroup() as group:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_stand import post, sale, token, told
+from api_stand import TOKENS, post, sale, token, told
 from asgi import call
 from bench import OTHER, SELLER, Point
 
 from kaipiao.api import feed as feeds
 from kaipiao.api import stream as streams
 from kaipiao.api.door.rates import REMEMBERED, Rates
+from kaipiao.errors import TooManyRequests
 from kaipiao.ledger.port import EventDraft
 
 
@@ -182,6 +184,27 @@ def test_places_are_bounded_and_are_given_back(monkeypatch: pytest.MonkeyPatch) 
             assert (refused.status, json.loads(refused.text)["code"]) == (429, "KP-HTTP-05")
         async with listening(app, "") as (one,):
             assert one.status == 200
+
+    told(story)
+
+
+def test_one_party_does_not_take_the_places_of_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "ONE_PARTYS", 1)
+
+    async def story(app: FastAPI, p: Point) -> None:
+        feed: feeds.Feed = app.state.feed
+        with feed.place("north"):
+            with pytest.raises(TooManyRequests), feed.place("north"):
+                pass
+            with feed.place("south"), feed.place(None), feed.place(None):
+                async with listening(app, "") as (one,):
+                    assert one.status == 200
+        with feed.place("north"):
+            bearer = TOKENS.make("erp", "auditor", (SELLER,), timedelta(hours=1))
+            with feed.place((SELLER,)):
+                refused = await call(app, "GET", "/v1/events/stream", token=bearer)
+            assert (refused.status, refused.json()["code"]) == (429, "KP-HTTP-05")
+            assert (await call(app, "GET", "/v1/events/stream", token=bearer)).status == 200
 
     told(story)
 
