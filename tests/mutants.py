@@ -38,6 +38,8 @@ SIGNING_IN = "tests/unit/access/test_signing_in.py::"
 CODES = "tests/unit/access/test_codes_at_work.py::"
 MANAGING = "tests/unit/access/test_managing_accounts.py::"
 PEOPLE_BOOKS = "tests/contract/ledger/test_contract_accounts.py::"
+ENDS = "tests/unit/api/test_access_that_ends.py::"
+REVOKED = "tests/integration/test_revocations_reach_every_node.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
 
 
@@ -789,6 +791,48 @@ MUTANTS = [
         "        if len(self._running) >= self._policy.commits_at_once:\n",
         "        if len(self._running) < 0:\n",
         ("tests/unit/issuing/test_commits_bounded.py",),
+    ),
+    Mutant(
+        "a stream outlives the session of its listener",
+        "api/stream.py",
+        "                await self._let_in()\n",
+        "",
+        (ENDS + "test_a_stream_ends_with_the_session_of_its_listener",),
+    ),
+    Mutant(
+        "a batch outlives the session of its sender",
+        "api/sales/batch.py",
+        "            await let_in(self._request)\n",
+        "",
+        (ENDS + "test_a_batch_breaks_off_where_the_session_of_its_sender_ended",),
+    ),
+    Mutant(
+        "what another node revoked lets in",
+        "access/tokens.py",
+        " or self.shared.value.covers(*about)",
+        "",
+        (REVOKED + "test_what_one_node_revokes_is_refused_on_the_other_after_a_look_of_each",),
+    ),
+    Mutant(
+        "all of a tenant is no more than all that it has now",
+        "access/accounts.py",
+        "(bool(taxpayers) and set(taxpayers) <= set(caller.taxpayers))",
+        "set(taxpayers or self._tenants.get(tenant, ())) <= set(caller.taxpayers)",
+        (MANAGING + "test_an_admin_of_some_taxpayers_manages_nobody_who_reaches_those_that_join_the_tenant_later",),
+    ),
+    Mutant(
+        "a first code may be tried out",
+        "access/log_in.py",
+        "except (LogInRefused, CodeRefused):",
+        "except LogInRefused:",
+        (CODES + "test_first_codes_are_not_tried_out_from_an_open_session",),
+    ),
+    Mutant(
+        "programs of one name share their keys",
+        "api/once.py",
+        "    if ANY in caller.taxpayers:\n",
+        "    if True:\n",
+        (ONCE + "test_programs_of_two_tenants_with_the_same_subject_share_neither_keys_nor_rate",),
     ),
 ]
 
