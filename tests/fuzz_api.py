@@ -13,7 +13,8 @@ accepted. What is not asked, and why:
   data that names nothing here.
 - Bad data and the batch: a batch answers 200 with a problem for each bad item; NDJSON is any text at all to a schema.
 - Good data and the batch: an empty text is a batch without items, a text that is no JSON is described by a string too.
-- Good data refused by the routes about people: a password may be too common, a name taken, a log-in wrong or locked; and
+- Good data refused by the routes about people: a password may be too common, a name taken, a log-in wrong or locked, an
+  Idempotency-Key used for another request (the fuzzer has one only); and
   what only a person may do (`account:own`) is 403 to the token of a program.
 - The stream of events at all: it is open for as long as its listener wants, and the fuzzer waits for an end
   (tests/unit/api/test_stream_and_rates.py reads it).
