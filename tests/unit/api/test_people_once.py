@@ -139,6 +139,15 @@ def test_what_is_outside_of_the_schema_is_refused_by_its_field(path: str, body: 
     told(story)
 
 
+@pytest.mark.parametrize(("count", "code"), [(1000, "KP-FIND-02"), (1001, "KP-INPUT-04")])
+def test_a_body_may_be_as_large_as_its_fields_may_be(count: int, code: str) -> None:
+    async def story(app: FastAPI, p: Point) -> None:
+        most = wang(taxpayers=[f"{place:020}" for place in range(count)], password="🔑" * 1024)
+        assert (await keyed(app, "/v1/accounts", "k-1", most)).json()["code"] == code
+
+    told(story)
+
+
 @pytest.mark.parametrize("code", ["287082", "abcd-efgh-jkmn-pqrs", "ABCD EFGH JKMN PQRS ", "abcdefghjkmnpqrs"])
 def test_a_code_as_people_type_it_is_judged(code: str) -> None:
     async def story(app: FastAPI, p: Point) -> None:
