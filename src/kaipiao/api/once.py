@@ -57,7 +57,7 @@ async def once(
     """The answer to a request whose caller was judged already. `body`: what stands for one that was read already; it is kept
     as a digest only. The answer is kept as it is: it must hold no secret. Raises `IdempotencyKeyReused`, `RequestUnderWay`, `Malformed`,
     and whatever the work raises."""
-    key = _key_of(request)
+    key = key_of(request)
     if key is None:
         return _response(KeptAnswer(status, JSON, _written(await work())))
     services = services_of(request)
@@ -91,7 +91,8 @@ async def _done(
     return answer
 
 
-def _key_of(request: Request) -> str | None:
+def key_of(request: Request) -> str | None:
+    """The key of this request, if it has one. Raises `Malformed`."""
     given = request.headers.getlist(NAME)
     if not given:
         return None

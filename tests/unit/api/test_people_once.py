@@ -59,6 +59,7 @@ def test_an_account_that_is_made_again_with_its_key_is_the_same_answer() -> None
 
 def test_an_answer_that_holds_a_password_is_never_kept() -> None:
     async def story(app: FastAPI, p: Point) -> None:
+        assert (await keyed(app, "/v1/accounts", "k 1", wang(password=None))).status == 400, "no key at all"
         made = await keyed(app, "/v1/accounts", "k-1", wang(password=None))
         assert (made.status, len(made.json()["initial_password"])) == (201, 20)
         again = await keyed(app, "/v1/accounts", "k-1", wang(password=None))

@@ -18,7 +18,7 @@ from kaipiao.api.described.examples import example
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.people_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
 from kaipiao.api.forms import Form, described, form_of
-from kaipiao.api.once import PARAMETER, REPLAYED, once
+from kaipiao.api.once import PARAMETER, REPLAYED, key_of, once
 from kaipiao.api.people.account_fields import AccountName, NewPassword, TaxNumber, Tenant
 from kaipiao.api.people.parts import by, people_of
 from kaipiao.api.views import stamp
@@ -139,6 +139,7 @@ async def make(request: Request, caller: Managing) -> MadeView | Response:
         return _made(await _view(request, account), first)
 
     if form.password is None:  # the answer holds the one that is made up, and is not kept
+        key_of(request)
         return await made()
     return await once(request, caller, made, 201, lambda: people_of(request).strongbox.mark(_bytes(form)))
 
