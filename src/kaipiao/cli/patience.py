@@ -164,6 +164,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._discarded > DISCARDED_MOST:
             self._abort("rest")
         elif not self._ahead.weigh(self, self.sent_ahead()):
+            self._ahead.weigh(self, 0)  # at once: others that send in this turn of the loop are not cut for it too
             self._abort("ahead")
 
     def _in_hand(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from served import BIG, Served, answered, heard
@@ -111,15 +111,14 @@ def test_a_body_is_not_read_before_it_is_asked_for() -> None:
 
 
 def test_what_all_send_ahead_together_is_bounded() -> None:
-    with Served(Patience(ahead_bytes=1024 * 1024)) as served:
-        callers = [served.connect() for _ in range(40)]
-        for caller in callers:
-            caller.sendall(post("/held", 60_000) + b"x" * 50_000)
-        served.until(lambda: len(served.cut) >= 40 - 1024 * 1024 // 50_000, "nobody was cut")
+    most, each = 1024 * 1024, 50_000
+    with Served(Patience(ahead_bytes=most)) as served, ExitStack() as callers:
+        for _ in range(40):
+            callers.enter_context(served.connect()).sendall(post("/held", 60_000) + b"x" * each)
+        served.until(lambda: len(served.cut) == 40 - most // each, "those whom there is no room for were not cut")
         assert set(served.cut) == {"ahead"}
-        assert served.ahead.total <= 1024 * 1024
-        for caller in callers:
-            caller.close()
+        assert served.ahead.total <= most
+        callers.close()
         served.open_gate()
         served.empty()
 
