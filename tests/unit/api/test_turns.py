@@ -215,7 +215,7 @@ def test_a_caller_that_leaves_the_queue_gets_no_turn_and_one_that_leaves_in_its_
         await asyncio.sleep(0)
         leaver.leave()
         with pytest.raises(CallerGone):
-            await waiting
+            await asyncio.wait_for(waiting, 5)
         assert hall.admission.waiting(SALE) == 0
         stayer, place = Presence(), hall.admission.place("stayer", SALE)
         waiting = asyncio.create_task(place.turn(stayer))
