@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import Query, Request
 
+from kaipiao.api.pages import link_to
 from kaipiao.clock import SHANGHAI
 from kaipiao.errors import Malformed
 from kaipiao.invoice.lifecycle import State
@@ -17,8 +17,6 @@ from kaipiao.language import Text
 from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
 
 LARGEST_ID = 2**63 - 1
-LINK = '</v1/invoices?limit=100&after=905969664000000001>; rel="next"'
-NEXT_PAGE = {"Link": {"description": "rel=next: 下一页 / the next page", "schema": {"type": "string"}, "example": LINK}}
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -84,12 +82,8 @@ async def filters(
 
 
 def next_page(request: Request, filters: Filters, page: list[InvoiceRecord]) -> dict[str, str]:
-    """The header `Link` (RFC 8288) to what follows, when this page is full."""
-    if len(page) < filters.limit:
-        return {}
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-    query = urlencode([*kept, ("after", str(page[-1].id))])
-    return {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+    """The header `Link` to what follows, when this page is full."""
+    return {} if len(page) < filters.limit else link_to(request, page[-1].id)
 
 
 def moment(given: str | None, name: str, *, day_end: bool = False) -> datetime | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kaipiao import __version__
@@ -16,13 +16,13 @@ from kaipiao.api.described.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRIC
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.stated import CALLER, READING
 from kaipiao.api.door.figures import standing
+from kaipiao.api.pages import AfterPosition, Limit
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
 from kaipiao.operations.scrape import OPENMETRICS
 
 router = APIRouter(tags=["platform"])
 PROBLEMS = problems(*CALLER, *READING)
 OPEN: dict[str, object] = {"security": []}
-LARGEST_POSITION = 2**63 - 1
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
 
@@ -118,10 +118,8 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
 async def events(
     request: Request,
     caller: Auditing,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_POSITION, description="上一条的 position / of the last one seen", examples=[0])
-    ] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
+    after: AfterPosition = 0,
+    limit: Limit = 100,
 ) -> list[EventView]:
     services = services_of(request)
     if caller.may_act_for(ANY):

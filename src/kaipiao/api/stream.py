@@ -19,6 +19,7 @@ from kaipiao.api.described.examples import STREAM
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.stated import CALLER, LISTENERS, READING, TAXPAYER_UNKNOWN
 from kaipiao.api.feed import Feed, Wanted
+from kaipiao.api.pages import LARGEST_POSITION
 from kaipiao.api.views import event_view
 from kaipiao.errors import KaipiaoError, Malformed
 from kaipiao.language import Text
@@ -34,7 +35,6 @@ HEARTBEAT_SECONDS = 10.0
 GLANCE_SECONDS = 0.3  # so long nothing new: who did not ask for a stream has it all
 READ_SECONDS = 60.0  # real time that a listener may leave events unread
 LET_IN_SECONDS = 1.0  # real time between looks at whether the listener's token and session still hold
-LARGEST_POSITION = 2**63 - 1
 # Of the text as a whole, or of each of its events, as the reader takes it: JSON Schema has no word for such a stream.
 EVENT_SCHEMA: dict[str, object] = {
     "type": ["string", "object"],

@@ -19,6 +19,7 @@ from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.people_examples import ACCOUNT, MADE, NEW_ACCOUNT, ROLE
 from kaipiao.api.forms import Form, described, form_of
 from kaipiao.api.once import PARAMETER, REPLAYED, key_of, once
+from kaipiao.api.pages import Limit
 from kaipiao.api.people.account_fields import AccountName, NewPassword, TaxNumber, Tenant
 from kaipiao.api.people.parts import by, people_of
 from kaipiao.api.views import stamp
@@ -109,7 +110,7 @@ async def accounts(
     after: Annotated[
         str, Query(max_length=256, description="上一页末条的账户名 / name of the last one seen", examples=[""])
     ] = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
+    limit: Limit = 100,
 ) -> list[AccountView]:
     """By name."""
     return await _views(request, await people_of(request).accounts.page(caller, tenant, after, limit))

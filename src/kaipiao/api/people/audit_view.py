@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -16,13 +15,13 @@ from kaipiao.api.described import stated
 from kaipiao.api.described.examples import example
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.people_examples import AUDIT_EVENTS
-from kaipiao.api.filters import NEXT_PAGE, Moment, moment
+from kaipiao.api.filters import Moment, moment
+from kaipiao.api.pages import NEXT_PAGE, AfterPosition, Limit, link_to
 from kaipiao.api.views import stamp
 from kaipiao.ledger.port import Event, Span
 
 router = APIRouter(prefix="/v1/audit", tags=["access"])
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
-LARGEST_POSITION = 2**63 - 1
 
 
 class AuditEventView(BaseModel):
@@ -82,10 +81,8 @@ async def events(
     ] = None,
     made_from: Moment = None,
     made_to: Moment = None,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_POSITION, description="上一条的 position / of the last one seen", examples=[0])
-    ] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="至多几条 / at most", examples=[100])] = 100,
+    after: AfterPosition = 0,
+    limit: Limit = 100,
 ) -> list[AuditEventView]:
     """In the order of the trail. A page may be short, or empty, and still have a `Link` to the next: so many events are looked
     at for each. A caller of a tenant sees its taxpayers' events and what happened to its accounts; one of some of its
@@ -105,9 +102,7 @@ async def events(
     )
     found = await page(services.ledger, wanted, after, limit)
     if found.next_place is not None:
-        kept = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
-        query = urlencode([*kept, ("after", str(found.next_place))])
-        response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        response.headers.update(link_to(request, found.next_place))
     return [_view(event) for event in found.events]
 
 

@@ -14,7 +14,8 @@ from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READING, SEALS, TAXPAYER_UNKNOWN
 from kaipiao.api.door.places import PLACE
 from kaipiao.api.envelope import body_of
-from kaipiao.api.filters import NEXT_PAGE, Filters, filters, next_page
+from kaipiao.api.filters import Filters, filters, next_page
+from kaipiao.api.pages import NEXT_PAGE
 from kaipiao.api.sales.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
 from kaipiao.api.services import Services
 from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
