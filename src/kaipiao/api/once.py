@@ -42,7 +42,7 @@ PARAMETER: dict[str, object] = {
     "in": "header",
     "required": False,
     "description": "您为这次请求取的键：再发一次得到同一答案 / your key of this request: sent again, it gets the same answer",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": f"^{_VISIBLE.pattern}$"},
     "example": "9f0c2a6e-1d1b-4b86-9a52-6f0a2f5f8d11",
 }
 

@@ -50,13 +50,13 @@ BODY: Stated = (
     errors.TooLarge(Text("请求超过 8000000 字节。", "Over 8000000 bytes."), limit=8_000_000),
     errors.BodyFormRefused(),
 )
-FORM: Stated = (
+FIELDS: Stated = (
     errors.FieldsRefused(
         Text("lines[0].tax_rate 缺少", "lines[0].tax_rate is missing"),
         fields=[{"path": "lines[0].tax_rate", "zh": "缺少", "en": "is missing"}],
     ),
-    errors.OrderKeyMissing(),
 )
+FORM: Stated = (*FIELDS, errors.OrderKeyMissing())
 _BROKEN = Finding(
     code=EXPECTED_TOTAL.code,
     path=EXPECTED_TOTAL.path,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from kaipiao.access import refused
 from kaipiao.access.accounts import NewAccount
+from kaipiao.access.deeds import By
 from kaipiao.access.tokens import Caller, Permission
 from kaipiao.api.access import caller_with
 from kaipiao.api.described import stated
@@ -36,13 +37,14 @@ Password = Annotated[
     NewPassword | None, Field(description="缺省由平台生成，只给出这一次 / default: made up, told this once")
 ]
 ONE: stated.Stated = (*stated.CALLER, refused.AccountUnknown())
-DEED = problems(*ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.KEYED, *stated.WRITING)
+OF_ONE: stated.Stated = (*ONE, refused.MoreThanOwn(), refused.AccountChanged())
+DEED = problems(*OF_ONE, *stated.KEYED, *stated.WRITING)
 KEYED: dict[str, Any] = {"parameters": [PARAMETER]}
 WITH_PASSWORD = {
     **PARAMETER,
     "description": f"{PARAMETER['description']}。只在给出 password 时起作用 / only where a password is given",
 }
-WITH_BODY: stated.Stated = (*stated.BODY, *stated.FORM[:1])
+WITH_BODY: stated.Stated = (*stated.BODY, *stated.FIELDS)
 
 
 class AccountView(BaseModel):
@@ -160,7 +162,7 @@ async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
     response_model=AccountView,
     responses={
         200: {"headers": REPLAYED, "content": example(ACCOUNT)},
-        **problems(*WITH_BODY, *ONE, refused.MoreThanOwn(), refused.AccountChanged(), *stated.KEYED, *stated.WRITING),
+        **problems(*WITH_BODY, *OF_ONE, *stated.KEYED, *stated.WRITING),
     },
     openapi_extra={**described(RoleForm, ROLE), **KEYED},
     summary="改角色 / Another role",
@@ -168,13 +170,12 @@ async def show(request: Request, caller: Seeing, account: Name) -> AccountView:
 async def role(request: Request, caller: Managing, account: Name) -> Response:
     """Its sessions end."""
     form = await form_of(request, RoleForm)
-    desk = people_of(request).accounts
-    return await _once(
-        request,
-        caller,
-        lambda: desk.set_role(caller, account, form.role, by(request, caller)),
-        lambda: _bytes(form),
-    )
+
+    async def done() -> AccountView:
+        desk = people_of(request).accounts
+        return await _view(request, await desk.set_role(caller, account, form.role, by(request, caller)))
+
+    return await once(request, caller, done, body=lambda: _bytes(form))
 
 
 @router.post(
@@ -186,9 +187,7 @@ async def role(request: Request, caller: Managing, account: Name) -> Response:
 )
 async def disable(request: Request, caller: Managing, account: Name) -> Response:
     """Its sessions end; nothing of it is deleted."""
-    return await _once(
-        request, caller, lambda: people_of(request).accounts.disable(caller, account, by(request, caller))
-    )
+    return await _once(request, caller, account, people_of(request).accounts.disable)
 
 
 @router.post(
@@ -199,9 +198,7 @@ async def disable(request: Request, caller: Managing, account: Name) -> Response
     summary="启用 / Enable",
 )
 async def enable(request: Request, caller: Managing, account: Name) -> Response:
-    return await _once(
-        request, caller, lambda: people_of(request).accounts.enable(caller, account, by(request, caller))
-    )
+    return await _once(request, caller, account, people_of(request).accounts.enable)
 
 
 @router.post(
@@ -213,9 +210,7 @@ async def enable(request: Request, caller: Managing, account: Name) -> Response:
 )
 async def unlock(request: Request, caller: Managing, account: Name) -> Response:
     """The account; a source that is locked stays so until its time is over."""
-    return await _once(
-        request, caller, lambda: people_of(request).accounts.unlock(caller, account, by(request, caller))
-    )
+    return await _once(request, caller, account, people_of(request).accounts.unlock)
 
 
 @router.post(
@@ -223,14 +218,7 @@ async def unlock(request: Request, caller: Managing, account: Name) -> Response:
     response_model=MadeView,
     responses={
         200: {"content": example(MADE)},
-        **problems(
-            *WITH_BODY,
-            *ONE,
-            refused.MoreThanOwn(),
-            refused.AccountChanged(),
-            refused.PasswordRefused(),
-            *stated.WRITING,
-        ),
+        **problems(*WITH_BODY, *OF_ONE, refused.PasswordRefused(), *stated.WRITING),
     },
     openapi_extra=described(ResetForm, {}),
     summary="重置口令 / A first password again",
@@ -252,23 +240,18 @@ async def reset_password(request: Request, caller: Managing, account: Name) -> M
 )
 async def reset_totp(request: Request, caller: Managing, account: Name) -> Response:
     """For somebody who lost the device and the recovery codes. Its sessions end."""
-    return await _once(
-        request, caller, lambda: people_of(request).accounts.reset_codes(caller, account, by(request, caller))
-    )
+    return await _once(request, caller, account, people_of(request).accounts.reset_codes)
 
 
 async def _once(
-    request: Request,
-    caller: Caller,
-    deed: Callable[[], Awaitable[Account]],
-    body: Callable[[], bytes] | None = None,
+    request: Request, caller: Caller, account: str, deed: Callable[[Caller, str, By], Awaitable[Account]]
 ) -> Response:
-    """A deed whose answer holds no secret: with an `Idempotency-Key` it is done once."""
+    """A deed that needs no form and whose answer holds no secret: with an `Idempotency-Key` it is done once."""
 
     async def done() -> AccountView:
-        return await _view(request, await deed())
+        return await _view(request, await deed(caller, account, by(request, caller)))
 
-    return await once(request, caller, done, body=body)
+    return await once(request, caller, done)
 
 
 def account_view(account: Account, locked_until: datetime | None) -> AccountView:

@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/account", tags=["access"])
 Own = Annotated[Caller, Depends(caller_with(Permission.OWN))]
 READ = problems(*stated.CALLER, *stated.READING)
 CHANGED: stated.Stated = (
-    *stated.BODY, *stated.FORM[:1], *stated.CALLER, *REFUSALS, refused.AccountChanged(), *stated.WRITING,
+    *stated.BODY, *stated.FIELDS, *stated.CALLER, *REFUSALS, refused.AccountChanged(), *stated.WRITING,
 )  # fmt: skip
 CODES: stated.Stated = (refused.NotEnrolling(), *stated.SEALS)
 

@@ -58,7 +58,7 @@ class SessionView(BaseModel):
     response_model=SessionView,
     responses={
         201: {"content": example(SIGNED_IN)},
-        **problems(*stated.BODY, *stated.FORM[:1], *REFUSALS, *stated.RATE, *stated.WRITING, *stated.SEALS),
+        **problems(*stated.BODY, *stated.FIELDS, *REFUSALS, *stated.RATE, *stated.WRITING, *stated.SEALS),
     },
     openapi_extra={**described(LogInForm, LOG_IN), "security": []},
     summary="登录 / Sign in",
