@@ -522,8 +522,8 @@ MUTANTS = [
     Mutant(
         "a change of an invoice that moved on meanwhile is written all the same (SQLite)",
         "ledger/sqlite/advances.py",
-        "        if found is None or found[1] != advance.version:\n",
-        "        if found is None:\n",
+        "        if before is None or before.version != advance.version:\n",
+        "        if before is None:\n",
         (CONTRACT + "test_contract_uploads.py::test_a_change_holds_only_while_the_version_does",),
     ),
     Mutant(

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from kaipiao.invoice.lifecycle import State
-from kaipiao.ledger.changes import check_advance
 from kaipiao.ledger.numbering import number_taken
 from kaipiao.ledger.port import Advance
 from kaipiao.ledger.postgresql import statements as sql
 from kaipiao.ledger.postgresql.rows import columns, stored_value
 from kaipiao.ledger.postgresql.texts import original
 from kaipiao.ledger.postgresql.transaction import Transaction
+from kaipiao.ledger.standing import Standing
 
 _Key = tuple[str, int]  # taxpayer, invoice
-_Standing = tuple[State, int, str | None, str]  # state, version, number, order
 _Columns = tuple[str, ...]
 _TYPES = {
     **dict.fromkeys(("next_at", "deadline", "submitted_at", "sent_at", "accepted_at", "unknown_since"), "bigint"),
@@ -39,7 +38,7 @@ async def advance_all(transaction: Transaction, advances: Sequence[Advance]) -> 
 class _Round:
     """Advances one after the other."""
 
-    def __init__(self, transaction: Transaction, standing: dict[_Key, _Standing]) -> None:
+    def __init__(self, transaction: Transaction, standing: dict[_Key, Standing]) -> None:
         self._transaction = transaction
         self._standing = standing
         self._changes: defaultdict[_Columns, list[list[object]]] = defaultdict(list)
@@ -47,25 +46,20 @@ class _Round:
 
     async def advance(self, advance: Advance) -> bool:
         key = (advance.taxpayer, advance.id)
-        found = self._standing.get(key)
-        if found is None or found[1] != advance.version:
+        before = self._standing.get(key)
+        if before is None or before.version != advance.version:
             return False
-        state, version, number, order = found
-        check_advance(state, number, advance)
-        given = advance.changes.get("number")
-        if number is None and isinstance(given, str):
-            await _take_number(self._transaction, advance.taxpayer, given, advance.id)
-            number = given
+        after = before.after(advance)
+        if after.number is not None and before.number is None:
+            await _take_number(self._transaction, advance.taxpayer, after.number, advance.id)
         if key in self._changed:  # changes of one invoice are written one after the other
             await self.write()
         self._changed.add(key)
         self._note(advance)
-        self._standing[key] = (advance.to, version + 1, number, order)
-        self._transaction.moves.move(advance.taxpayer, state, advance.to)
-        event = advance.event
-        if event is not None:
-            of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
-            self._transaction.append(event, advance.id if of_order else None)
+        self._standing[key] = after
+        self._transaction.moves.move(advance.taxpayer, before.state, after.state)
+        if advance.event is not None:
+            self._transaction.append(advance.event, before.invoice_of_event(advance))
         return True
 
     def _note(self, advance: Advance) -> None:
@@ -83,12 +77,12 @@ class _Round:
         self._changed.clear()
 
 
-async def _standing(transaction: Transaction, advances: Sequence[Advance]) -> dict[_Key, _Standing]:
+async def _standing(transaction: Transaction, advances: Sequence[Advance]) -> dict[_Key, Standing]:
     """The invoices as they stand, locked in one order for everybody."""
     keys = sorted({(advance.taxpayer, advance.id) for advance in advances})
-    found: dict[_Key, _Standing] = {}
+    found: dict[_Key, Standing] = {}
     for taxpayer, identity, state, version, number, order in await transaction.rows(sql.STANDING, *columns(keys, 2)):
-        found[(taxpayer, identity)] = (State(state), version, number, original(order))
+        found[(taxpayer, identity)] = Standing(State(state), version, number, original(order))
     return found
 
 

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from kaipiao.invoice.lifecycle import State
-from kaipiao.ledger.changes import check_advance
 from kaipiao.ledger.numbering import number_taken
 from kaipiao.ledger.port import Advance
 from kaipiao.ledger.rows import stored_value
 from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.transaction import Parameters, Transaction
+from kaipiao.ledger.standing import Standing
 
 _Key = tuple[str, int]  # taxpayer, invoice
-_Standing = tuple[State, int, str | None, str]  # state, version, number, order
 _Change = tuple[tuple[str, ...], Parameters]  # columns, and the parameters of their `_update` but for the ids
 
 
@@ -40,24 +39,19 @@ class _Round:
 
     def advance(self, advance: Advance) -> bool:
         key = (advance.taxpayer, advance.id)
-        found = self._standing.get(key)
-        if found is None or found[1] != advance.version:
+        before = self._standing.get(key)
+        if before is None or before.version != advance.version:
             return False
-        state, version, number, order = found
-        check_advance(state, number, advance)
-        given = advance.changes.get("number")
-        if number is None and isinstance(given, str):
-            _take_number(self._transaction, advance.taxpayer, given, advance.id)
-            number = given
+        after = before.after(advance)
+        if after.number is not None and before.number is None:
+            _take_number(self._transaction, advance.taxpayer, after.number, advance.id)
         if key in self._changed:  # changes of one invoice are written one after the other
             self.write()
         self._changed.add(key)
         self._changes[_change_of(advance)].append(advance.id)
-        self._standing[key] = (advance.to, version + 1, number, order)
-        event = advance.event
-        if event is not None:
-            of_order = (event.taxpayer, event.subject) == (advance.taxpayer, order)
-            self._transaction.append(event, advance.id if of_order else None)
+        self._standing[key] = after
+        if advance.event is not None:
+            self._transaction.append(advance.event, before.invoice_of_event(advance))
         return True
 
     def write(self) -> None:
@@ -67,14 +61,14 @@ class _Round:
         self._changed.clear()
 
 
-def _standing(transaction: Transaction, advances: Sequence[Advance]) -> dict[_Key, _Standing]:
+def _standing(transaction: Transaction, advances: Sequence[Advance]) -> dict[_Key, Standing]:
     ids: defaultdict[str, list[int]] = defaultdict(list)
     for advance in advances:
         ids[advance.taxpayer].append(advance.id)
-    found: dict[_Key, _Standing] = {}
+    found: dict[_Key, Standing] = {}
     for taxpayer, wanted in ids.items():
         for identity, state, version, number, order in transaction.array(sql.STANDING, taxpayer, wanted):
-            found[(taxpayer, identity)] = (State(state), version, number, order)
+            found[(taxpayer, identity)] = Standing(State(state), version, number, order)
     return found
 
 
