@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from kaipiao.authority.channel import Answer, Channel, Held, Outcome
 from kaipiao.clock import Clock
 from kaipiao.issuing import decisions
-from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.reach import Reach
-from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of, unreached, upload_item
+from kaipiao.issuing.wire import unreached, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, SealedDocument
 
 REMEMBERED = 10_000  # invoices whose failed asks are counted
@@ -23,13 +21,9 @@ _Heard = tuple[InvoiceRecord, Answer[Held | None], bytes]  # with the digest of 
 class Asker:
     """Asks about UNKNOWN invoices of one taxpayer and channel at a time."""
 
-    def __init__(
-        self, ledger: Ledger, paces: Mapping[str, Pace], shards: Shards, reach: Reach, clock: Clock, policy: Policy
-    ) -> None:
+    def __init__(self, ledger: Ledger, calls: Calls, clock: Clock, policy: Policy) -> None:
         self._ledger = ledger
-        self._paces = paces
-        self._shards = shards
-        self._reach = reach
+        self._calls = calls
         self._clock = clock
         self._policy = policy
         self._failed: dict[tuple[str, int], int] = {}  # asks in a row, of each invoice; anew after a restart
@@ -54,9 +48,6 @@ class Asker:
         self, taxpayer: str, channel: Channel, record: InvoiceRecord, documents: Mapping[int, SealedDocument]
     ) -> _Heard | None:
         """None when no byte of it left this machine."""
-        await self._paces[channel.name].turn(taxpayer)
-        if not self._shards.holds(taxpayer):
-            return None
         digest = b""
 
         async def ask() -> Answer[Held | None]:
@@ -64,11 +55,8 @@ class Asker:
             digest = channel.content_digest(upload_item(record, documents[record.id]))
             return await channel.ask(taxpayer, record.number or "", record.made_at, record.total, record.kind)
 
-        answer = await answer_of(ask(), channel.name, "ask")
-        self._reach.note(channel.name, answer)
-        if answer.retry_after:
-            self._paces[channel.name].hold(taxpayer, answer.retry_after)
-        return None if unreached(answer) else (record, answer, digest)
+        answer = await self._calls.ask(taxpayer, channel.name, "ask", ask)
+        return None if answer is None or unreached(answer) else (record, answer, digest)
 
     def _advance(self, channel: Channel, record: InvoiceRecord, answer: Answer[Held | None], digest: bytes) -> Advance:
         failures, now = self._count(record, answer.outcome), self._clock.now()

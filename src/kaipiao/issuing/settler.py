@@ -14,12 +14,13 @@ from kaipiao.clock import Clock
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions, trail
 from kaipiao.issuing.asker import Asker
+from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of, unreached
+from kaipiao.issuing.wire import unreached
 from kaipiao.ledger.changes import alarm_step
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger
 
@@ -46,14 +47,14 @@ class Settler:
     ) -> None:
         self._ledger = ledger
         self._channels = channels
-        self._paces = paces
         self._shards = shards
         self._reach = reach
         self._clock = clock
         self._policy = policy
         self._polls = Errands("poller", clock, policy)
         self._asks = Errands("asker", clock, policy)
-        self._asker = Asker(ledger, paces, shards, reach, clock, policy)
+        self._calls = Calls(paces, shards, reach)
+        self._asker = Asker(ledger, self._calls, clock, policy)
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds. What is cut is polled or asked again at the next start."""
@@ -99,15 +100,12 @@ class Settler:
         channel = self._channels.get(channel_name)
         if channel is None:
             return await self._no_channel(channel_name, records)
-        await self._paces[channel_name].turn(taxpayer)
-        if not self._shards.holds(taxpayer):
+        answer = await self._calls.ask(taxpayer, channel_name, "poll", partial(channel.poll, taxpayer, submission))
+        if answer is None:
             return 0
-        answer = await answer_of(channel.poll(taxpayer, submission), channel_name, "poll")
-        self._reach.note(channel_name, answer)
         now = self._clock.now()
         if unreached(answer):  # nothing was learnt: they stay due until the far side is reached
             records = [r for r in records if decisions.result_is_overdue(r, channel.capabilities, now)]
-        self._hold(channel_name, taxpayer, answer.retry_after)
         items: dict[str, ItemResult] = {}
         if answer.outcome is Outcome.OK and answer.value is not None:
             items = {item.number: item for item in answer.value}
@@ -139,10 +137,6 @@ class Settler:
         now = self._clock.now()
         await self._ledger.advance([decisions.no_channel(record, self._policy, now) for record in records])
         return 0
-
-    def _hold(self, channel: str, taxpayer: str, retry_after: float | None) -> None:
-        if retry_after:
-            self._paces[channel].hold(taxpayer, retry_after)
 
     async def alarm_round(self) -> int:
         """R5: an UNKNOWN invoice that has used 50 % or 80 % of its time is an alarm in the trail."""

@@ -17,12 +17,12 @@ from kaipiao.authority.channel import Answer, Channel, Outcome
 from kaipiao.clock import Clock, month_of, year_of
 from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
+from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
-from kaipiao.issuing.wire import answer_of
 from kaipiao.language import Text
 from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest, Standing
 
@@ -46,7 +46,7 @@ class Supply:
     ) -> None:
         self._ledger = ledger
         self._channels = channels
-        self._paces = paces
+        self._calls = Calls(paces, shards, reach)
         self._shards = shards
         self._reach = reach
         self._pairs = pairs
@@ -128,13 +128,8 @@ class Supply:
     async def _ask(
         self, taxpayer: str, channel: Channel, service: str, call: Callable[[], Awaitable[Answer[T]]]
     ) -> Answer[T]:
-        """A call in its turn, while the taxpayer is ours."""
-        await self._paces[channel.name].turn(taxpayer)
-        if not self._shards.holds(taxpayer):
-            return Answer(Outcome.NOT_SENT, code="supply.lease_lost")
-        answer = await answer_of(call(), channel.name, service)
-        self._reach.note(channel.name, answer)
-        return answer
+        answer = await self._calls.ask(taxpayer, channel.name, service, call)
+        return answer or Answer(Outcome.NOT_SENT, code="supply.lease_lost")
 
     async def _numbers(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()
@@ -155,7 +150,7 @@ class Supply:
         call = partial(channel.pull_numbers, taxpayer, request.quantity, request.serial)
         answer = await self._ask(taxpayer, channel, "numbers", call)
         if answer.outcome is not Outcome.OK or answer.value is None:
-            self._say("numbers.not_pulled", taxpayer, answer.code, answer.retry_after, channel.name)
+            _say("numbers.not_pulled", taxpayer, answer.code)
             return False
         segment = answer.value
         if segment.first[:2] != f"{year % 100:02d}":
@@ -187,16 +182,16 @@ class Supply:
             return True
         standing = await self._ask(taxpayer, channel, "quota", partial(channel.quota, taxpayer))
         if standing.outcome is not Outcome.OK or standing.value is None:
-            self._say("quota.not_read", taxpayer, standing.code, standing.retry_after, channel.name)
+            _say("quota.not_read", taxpayer, standing.code)
             return False
         if standing.value.month != month:  # around the turn of a month the two clocks may not agree on it
-            self._say("quota.of_another_month", taxpayer, standing.value.month, None, channel.name)
+            _say("quota.of_another_month", taxpayer, standing.value.month)
             return False
         stock = (per_hour * Decimal(str(self._policy.stock_hours))).quantize(Decimal("0.01"))
         half = (standing.value.usable / 2).quantize(Decimal("0.01"), ROUND_DOWN)
         amount = min(max(step, min(stock, half)), standing.value.usable)  # others may issue for this taxpayer too
         if amount <= 0 or standing.value.paused:
-            self._say("quota.none_left", taxpayer, "paused" if standing.value.paused else "used", None, channel.name)
+            _say("quota.none_left", taxpayer, "paused" if standing.value.paused else "used")
             return account.left > 0
         return await self._download(taxpayer, channel, month, amount)
 
@@ -206,7 +201,7 @@ class Supply:
         call = partial(channel.move_quota, taxpayer, request.amount, request.serial, returning=False)
         answer = await self._ask(taxpayer, channel, "move_quota", call)
         if answer.outcome is not Outcome.OK or answer.value is None:
-            self._say("quota.not_downloaded", taxpayer, answer.code, answer.retry_after, channel.name)
+            _say("quota.not_downloaded", taxpayer, answer.code)
             return False
         grant = answer.value
         await self._ledger.fill_quota(
@@ -225,14 +220,13 @@ class Supply:
             return True
         answer = await self._ask(taxpayer, channel, "standing", partial(channel.standing, taxpayer))
         if answer.outcome is not Outcome.OK or answer.value is None:
-            self._say("standing.not_read", taxpayer, answer.code, answer.retry_after, channel.name)
+            _say("standing.not_read", taxpayer, answer.code)
             return False
         refusal = None if answer.value.may_issue else answer.value.reason or "status"
         self._standings[taxpayer] = Standing(refusal, now)
         await self._ledger.save_standing(taxpayer, refusal, now)
         return True
 
-    def _say(self, what: str, taxpayer: str, code: str | None, retry_after: float | None, channel: str) -> None:
-        log.warning(what, extra={"taxpayer": taxpayer, "code": code})
-        if retry_after:
-            self._paces[channel].hold(taxpayer, retry_after)
+
+def _say(what: str, taxpayer: str, code: str | None) -> None:
+    log.warning(what, extra={"taxpayer": taxpayer, "code": code})
