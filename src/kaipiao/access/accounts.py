@@ -96,9 +96,7 @@ class Accounts:
         await self._require_scope(caller, tenant, wanted.taxpayers)
         _require_role(caller, wanted.role)
         name = names.new_name(wanted.account, tenant)
-        first = None if wanted.password is not None else secrets.token_urlsafe(FIRST_PASSWORD_SIZE)
-        secret = sound_password(wanted.password or first or "", name, self._settings.password_length)
-        hashed = await self._hash(secret)
+        hashed, first = await self._password(wanted.password, name)
         now = self._clock.now()
         must = wanted.must_change or first is not None
         taxpayers = tuple(dict.fromkeys(wanted.taxpayers))
@@ -138,9 +136,8 @@ class Accounts:
     ) -> tuple[Account, str | None]:
         """As `make`: the account, and the password that was made up. It must be changed at the next log-in."""
         held = await self.find(caller, name)
-        first = None if password is not None else secrets.token_urlsafe(FIRST_PASSWORD_SIZE)
-        secret = sound_password(password or first or "", held.account, self._settings.password_length)
-        hashed, now = await self._hash(secret), self._clock.now()
+        hashed, first = await self._password(password, held.account)
+        now = self._clock.now()
 
         def with_password(one: Account) -> Account:
             return replace(one, password=hashed, changed_at=now, must_change=True, epoch=one.epoch + 1)
@@ -172,9 +169,12 @@ class Accounts:
                 return fresh
         raise AccountChanged
 
-    async def _hash(self, secret: bytes) -> str:
+    async def _password(self, given: str | None, name: str) -> tuple[str, str | None]:
+        """The hash of the given password, or of one that is made up here, which is told beside it."""
+        first = secrets.token_urlsafe(FIRST_PASSWORD_SIZE) if given is None else None
+        secret = sound_password(given or first or "", name, self._settings.password_length)
         async with self._passwords.place():
-            return await self._passwords.hash(secret)
+            return await self._passwords.hash(secret), first
 
     async def _require_scope(self, caller: Caller, tenant: str | None, taxpayers: tuple[str, ...]) -> None:
         if tenant is not None and tenant not in await self.tenants(caller):
