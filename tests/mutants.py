@@ -636,8 +636,8 @@ MUTANTS = [
     Mutant(
         "what was never sent is told of the invoice",
         "issuing/asker.py",
-        "        return None if unreached(answer) else (record, answer, digest)\n",
-        "        return record, answer, digest\n",
+        "        return None if answer is None or unreached(answer) else (record, answer, digest)\n",
+        "        return None if answer is None else (record, answer, digest)\n",
         (PATIENCE + "test_while_the_bureau_cannot_be_reached_nothing_is_written_about_polls_and_asks",),
     ),
     Mutant(
