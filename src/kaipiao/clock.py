@@ -111,3 +111,8 @@ def month_end(instant: datetime) -> datetime:
 def year_end(instant: datetime) -> datetime:
     """The first instant of the next year in Asia/Shanghai: numbers are never used across it."""
     return datetime(year_of(instant) + 1, 1, 1, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def seconds_up(seconds: float) -> int:
+    """Whole seconds, at least 1: what Retry-After can say."""
+    return max(1, -int(-seconds // 1))

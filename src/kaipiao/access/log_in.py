@@ -20,7 +20,7 @@ from kaipiao.access.passwords import Passwords
 from kaipiao.access.refused import CodeRefused, LockedOut, LogInRefused
 from kaipiao.access.strongbox import Strongbox
 from kaipiao.access.tokens import ANY, Tokens
-from kaipiao.clock import Clock
+from kaipiao.clock import Clock, seconds_up
 from kaipiao.ledger.accounts import Account, AccountBooks, LoginLimit, LoginTry
 from kaipiao.settings import AccessSettings
 
@@ -103,7 +103,7 @@ class LogIn:
         now = self._clock.now()
         locks = await self._books.login_locks([one.key for one in tries], now)
         if locks:
-            raise LockedOut(retry_after=_seconds_up((max(locks.values()) - now).total_seconds()))
+            raise LockedOut(retry_after=seconds_up((max(locks.values()) - now).total_seconds()))
         wait = await self._books.begin_login(tries, self._limit, now)
         for _ in range(BUSY_TRIES):
             if wait is None or wait.locked:
@@ -111,7 +111,7 @@ class LogIn:
             await asyncio.sleep(BUSY_PAUSE)
             wait = await self._books.begin_login(tries, self._limit, self._clock.now())
         if wait is not None:
-            raise LockedOut(retry_after=_seconds_up(wait.seconds))
+            raise LockedOut(retry_after=seconds_up(wait.seconds))
 
     async def _fail(self, tries: list[LoginTry], name: str, source: str) -> None:
         account = await self._books.account(name)
@@ -173,7 +173,3 @@ def key_of_account(name: str) -> str:
 
 def key_of_source(source: str) -> str:
     return f"source:{source}"
-
-
-def _seconds_up(seconds: float) -> int:
-    return max(1, -int(-seconds // 1))

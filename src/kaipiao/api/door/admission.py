@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from kaipiao.api.door.presence import Presence
-from kaipiao.api.door.rates import seconds_up
 from kaipiao.api.door.turns import Turns, Waiter
+from kaipiao.clock import seconds_up
 from kaipiao.errors import CallerGone, Overloaded
 from kaipiao.language import Text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 
+from kaipiao.clock import seconds_up
 from kaipiao.errors import TooManyRequests
 
 REMEMBERED = 4096  # subjects; those whose bucket is full again are forgotten first
@@ -44,8 +45,3 @@ class Rates:
         ]
         for subject in full or [next(iter(self._buckets))]:
             del self._buckets[subject]
-
-
-def seconds_up(seconds: float) -> int:
-    """Whole seconds, at least 1: what Retry-After can say."""
-    return max(1, -int(-seconds // 1))
