@@ -1,0 +1,1 @@
+"""What leaves the house for people: messages to those who are on call."""
