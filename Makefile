@@ -10,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos fuzz-api mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos chaos-powercut fuzz-api mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint: $(VENV)/dev ## 风格、类型、导入方向、SQL / style, types, direct
 
 chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 under faults, three books compared (QUICK=1, SEED=n, DATABASE=postgresql NODES=3)
 	$(RUN)/python -m kaipiao_lab.chaos --seed $(SEED) $(if $(QUICK),--quick) $(if $(DATABASE),--database $(DATABASE)) $(if $(NODES),--nodes $(NODES))
+
+chaos-powercut: $(VENV)/dev ## 随机断电：数据库退回到最后一次 fsync / power cuts: the database goes back to its last fsync (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.powercut.storm --seed $(SEED) $(if $(QUICK),--quick)
 
 $(FUZZ)/ready: locks/fuzz.txt
 	$(PYTHON) -m venv $(FUZZ)

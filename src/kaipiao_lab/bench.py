@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kaipiao_lab import auditor
+from kaipiao_lab.powercut.platform import FailingPower
 from kaipiao_lab.processes import Command, get, put, run, wait_ready
 from kaipiao_lab.sales import Sales
 from kaipiao_lab.shop import AnswerLog, Shop
@@ -24,7 +25,7 @@ OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
 class Sizes:
     """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop. `nodes`:
     platforms on one database, whose URL is `database`; None: one platform on its embedded one. `policy`: settings of
-    `[policy]` that are not the defaults."""
+    `[policy]` that are not the defaults. `power`: it can be cut; `careful` or `careless` as `kaipiao_lab.powercut` says."""
 
     speed: float = 20.0
     tills: int = 8
@@ -33,6 +34,7 @@ class Sizes:
     nodes: int = 1
     database: str | None = None
     policy: Mapping[str, float] = field(default_factory=dict)
+    power: str | None = None
 
 
 class Bench:
@@ -59,6 +61,8 @@ class Bench:
 
     def _node(self, number: int) -> Command:
         name = _name(number)
+        if self.sizes.power is not None:
+            return FailingPower(self.directory / name, self.directory / f"{name}.log", self.sizes.power)
         return Command(["serve", "-d", str(self.directory / name), "--json"], self.directory / f"{name}.log")
 
     def _bureau(self, port: str, admin_port: str) -> Command:

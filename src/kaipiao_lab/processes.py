@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,10 +25,11 @@ class NotStarted(Exception):
 
 
 class Command:
-    """One `kaipiao …` process. Its first line on stdout is JSON; stderr goes to a log file. It ends when its starter dies."""
+    """One `kaipiao …` process. Its first line on stdout is JSON; stderr goes to a log file. It ends when its starter dies.
+    `program`: a module with its own arguments, that runs the command in a way of its own."""
 
-    def __init__(self, arguments: list[str], log: Path) -> None:
-        self._arguments = [sys.executable, "-m", "kaipiao.cli.main", *arguments]
+    def __init__(self, arguments: list[str], log: Path, program: Sequence[str] = ("kaipiao.cli.main",)) -> None:
+        self._arguments = [sys.executable, "-m", *program, *arguments]
         self._log = log
         self._process: subprocess.Popen[str] | None = None
         self._keeper: Keeper | None = None

@@ -79,6 +79,11 @@ class Shop:
         for thread in threads:
             thread.join()
 
+    def close_for_today(self) -> None:
+        """No further sale. What is under way is answered."""
+        with self._lock:
+            self._left = 0
+
     def _take(self) -> dict[str, object] | None:
         with self._lock:
             if self._left <= 0 or time.monotonic() > self._deadline:
