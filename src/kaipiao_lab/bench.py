@@ -77,7 +77,7 @@ class Bench:
         """Start the bureau, make the platform's data directory, start the platform, get a token."""
         self.directory.mkdir(parents=True, exist_ok=True)
         info = self.bureau.start()
-        (self.directory / "bureau.json").write_text(json.dumps(info) + "\n", encoding="utf-8")
+        (self.directory / "bureau.json").write_text(json.dumps(self.told(info)) + "\n", encoding="utf-8")
         setup = self.directory / "setup.log"
         place = str(self.directory / "platform")
         arguments = ["init", "-d", place, "--port", "0", "--sandbox", str(self.directory / "bureau.json")]
@@ -92,6 +92,10 @@ class Bench:
         for node in self.nodes:
             node.start()
             wait_ready(str(node.info["url"]))
+
+    def told(self, info: dict[str, Any]) -> dict[str, Any]:
+        """What the platforms are told of the bureau."""
+        return info
 
     def _set_policy(self) -> None:
         lines = [f"{name} = {value}\n" for name, value in self.sizes.policy.items()]
