@@ -16,6 +16,7 @@ from typing import Protocol
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.accounts import AccountBooks
+from kaipiao.ledger.alarms import AlarmBooks
 from kaipiao.ledger.requests import RequestBooks
 from kaipiao.ledger.revocations import RevocationBooks
 
@@ -316,8 +317,8 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(AccountBooks, RequestBooks, RevocationBooks, Protocol):
-    """The port; `AccountBooks` is its part about people, `RequestBooks` about requests with a key, `RevocationBooks` about
+class Ledger(AccountBooks, AlarmBooks, RequestBooks, RevocationBooks, Protocol):
+    """The port; `AccountBooks` is its part about people, `AlarmBooks` about alarms, `RequestBooks` about requests with a key, `RevocationBooks` about
     revoked tokens. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 
     async def open(self) -> None: ...

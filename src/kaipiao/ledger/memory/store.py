@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_event
+from kaipiao.ledger.memory.alarm_tables import AlarmTables
 from kaipiao.ledger.memory.people import People
 from kaipiao.ledger.port import (
     ChainHead,
@@ -124,6 +125,7 @@ class MemoryStore:
     nodes: dict[str, float] = field(default_factory=dict)  # until when each is there, by the lease clock
     standings: dict[str, Standing] = field(default_factory=dict)
     people: People = field(default_factory=People)
+    alarms: AlarmTables = field(default_factory=AlarmTables)
     requests: dict[tuple[str, str], tuple[Row, int]] = field(default_factory=dict)  # with when it counts for nothing
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
