@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from kaipiao.authority.sandbox import code_lists, faces, numbers, quota, standing, upload
+from kaipiao.authority.sandbox import code_lists, faces, issued_lists, months, numbers, quota, standing, upload
 from kaipiao.authority.sandbox.call import Answer, Call, Rules, refused
 from kaipiao.authority.sandbox.form import check_part
 
@@ -26,15 +26,19 @@ SERVICES: dict[tuple[str | None, str], Service] = {
     (_BASE, "CXSSFLBM"): code_lists.code_list,
     (_BASE, "QDFPSC"): upload.receive,
     (_BASE, "CXQDFPSCJG"): upload.results,
+    (_BASE, "SCFPHZQRXX"): months.confirm,
+    (_BASE, "CXFPHZQRXX"): months.query,
     (_BASE, "FPZTXXCX"): faces.status,
     (_COLLECT, "FPZTXXCX"): faces.status,
+    (_COLLECT, "PLFPXZSQ"): issued_lists.apply,
+    (_COLLECT, "PLFPXZSQFK"): issued_lists.packet,
     (_VERIFY, "FPCY_NEW"): faces.face,
     (None, "LQSX_SWZJ_GT4_CXXNQYXX"): standing.virtual_company,
     (None, "LQSX_SWZJ_GT4_QYXXCSH"): standing.initialise,
 }
 
 # Services that change the books and may therefore be carried out late.
-CHANGING = frozenset({"QDFPPLFM", "XZTHSXED", "TZSXEDYXQ", "QDFPSC"})
+CHANGING = frozenset({"QDFPPLFM", "XZTHSXED", "TZSXEDYXQ", "QDFPSC", "SCFPHZQRXX", "PLFPXZSQ"})
 
 
 def answer(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:

@@ -31,6 +31,11 @@ class Limits(_Table):
     first_poll_seconds: float
     future_seconds: float
     filing_day: int
+    list_requests_a_day: int
+    list_requests_this_month: int
+    list_requests_past_month: int
+    list_packet: int
+    list_seconds: float
     quota_query_seconds: float
     line_price_tolerance: Decimal
     amount_sum_tolerance: Decimal

@@ -14,7 +14,7 @@ from kaipiao.authority.sandbox.form import call_text
 from kaipiao.authority.sandbox.values import number, parse_json, text, to_json
 from kaipiao.invoice.words import to_words
 
-_KINDS = {"01": "81", "02": "82"}  # fppz of the upload → fplx of queries
+KINDS = {"01": "81", "02": "82"}  # fppz of the upload → fplx of queries
 _HEAD = {
     "fphm": "fphm", "kprq": "kprq", "xsfnsrsbh": "xsfnsrsbh", "xsfmc": "xsfmc", "xsfdz": "xhfdz", "xsfdh": "xhfdh",
     "xsfkhh": "xhfkhh", "xsfzh": "xhfzh", "gmfnsrsbh": "gmfnsrsbh", "gmfmc": "gmfmc", "gmfdz": "gmfdz", "gmfdh": "gmfdh",
@@ -43,7 +43,7 @@ def _same_day(row: Row, call: Call) -> bool:
 
 def _unknown_kind(call: Call) -> bool:
     """Asked with a kind that we never hold: an error of the question, never the answer "not there"."""
-    return call_text(call.fields(), "fplx") not in _KINDS.values()
+    return call_text(call.fields(), "fplx") not in KINDS.values()
 
 
 def status(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
@@ -51,7 +51,7 @@ def status(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
     if _unknown_kind(call):
         return refused("01", "发票类型须为81或82")
     row = _held(db, call)
-    if row is None or not _same_day(row, call) or call_text(call.fields(), "fplx") != _KINDS[row[1]]:
+    if row is None or not _same_day(row, call) or call_text(call.fields(), "fplx") != KINDS[row[1]]:
         return refused("04", "查无数据")
     return ok(
         fpdm="", fphm=call_text(call.fields(), "fphm"), kprq=row[4], fpzt="0", ycpzzt="", hzsdbs="N", fpyt="0",
@@ -73,17 +73,18 @@ def face(db: sqlite3.Connection, call: Call, rules: Rules) -> Answer:
     if asks not in {row[0], text(content.get("gmfnsrsbh"))}:
         return refused("04", "该发票非本企业开具或取得")
     amount = number(fields.get("kpje"))
-    if not _same_day(row, call) or call_text(fields, "fplx") != _KINDS[row[1]] or amount not in {None, Decimal(row[2])}:
+    if not _same_day(row, call) or call_text(fields, "fplx") != KINDS[row[1]] or amount not in {None, Decimal(row[2])}:
         return refused("03", "查验信息不一致")
-    return ok(cyjgxx=_zip(to_json(_face(row, content))))
+    return ok(cyjgxx=_zip(to_json(face_of(row, content))))
 
 
-def _face(row: Row, content: Mapping[str, object]) -> dict[str, object]:
+def face_of(row: Row, content: Mapping[str, object]) -> dict[str, object]:
+    """What FPCY_NEW shows, and a list of what was issued repeats."""
     lines = content["fpmxList"]
     assert isinstance(lines, list)
     return {
         **_renamed(content, _HEAD),
-        "fppzDm": _KINDS[row[1]],
+        "fppzDm": KINDS[row[1]],
         "sflzfp": "Y" if text(content.get("lzfpbz")) == "0" else "N",
         "hjje": row[3],
         "hjse": text(content.get("hjse")),

@@ -14,7 +14,7 @@ from kaipiao.errors import LedgerFault
 from kaipiao.language import Text
 
 FILE_NAME = "bureau.sqlite"
-_VERSION = 1
+_SCHEMAS = ("schema.sql", "schema_2.sql")  # each leads to the next version
 
 
 def open_store(path: Path) -> sqlite3.Connection:
@@ -33,12 +33,11 @@ def open_store(path: Path) -> sqlite3.Connection:
 
 def _create(db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == _VERSION:
-        return
-    if version != 0:
+    if version > len(_SCHEMAS):
         raise LedgerFault(Text("沙箱账本版本不符。", "The sandbox's books are of another version."))
-    schema = (files(__package__) / "schema.sql").read_text(encoding="utf-8")
-    db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version={_VERSION};\nCOMMIT;")
+    for at, name in enumerate(_SCHEMAS[version:], version + 1):
+        schema = (files(__package__) / name).read_text(encoding="utf-8")
+        db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version={at};\nCOMMIT;")
 
 
 @contextmanager

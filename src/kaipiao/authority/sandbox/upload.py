@@ -12,12 +12,14 @@ from kaipiao.authority.sandbox.checks import check_content, check_identity, chec
 from kaipiao.authority.sandbox.data_tables import limits
 from kaipiao.authority.sandbox.filed import Filed, content_digest, read_filed
 from kaipiao.authority.sandbox.form import Refusal, call_text
+from kaipiao.authority.sandbox.months import is_confirmed
 from kaipiao.authority.sandbox.numbers import owner_of
 from kaipiao.authority.sandbox.quota import use_quota
 from kaipiao.authority.sandbox.seal_check import check_seal, without_seal
 from kaipiao.authority.sandbox.settings import VirtualTaxpayer
 from kaipiao.authority.sandbox.standing import forbidden_by
 from kaipiao.authority.sandbox.values import parse_json, text, to_json
+from kaipiao.clock import month_of
 
 ACCEPTED, PROCESSING, FAILED, DUPLICATE = "00", "01", "02", "03"
 
@@ -102,6 +104,8 @@ def _refuse(db: sqlite3.Connection, call: Call, filed: Filed) -> Refusal | None:
 
 
 def _check_books(db: sqlite3.Connection, company: VirtualTaxpayer, filed: Filed) -> Refusal | None:
+    if is_confirmed(db, filed.seller, month_of(filed.issued_at)):
+        return Refusal("own-TIME-05", "开票所属月份已汇总确认，取消确认之前不能上传")
     forbidden = forbidden_by(company)
     if forbidden is not None:
         return Refusal("own-SELLER-02", forbidden)
