@@ -87,7 +87,7 @@ def test_half_an_answer_passes_once(wire: Wire) -> None:
 def test_where_nobody_is_the_caller_is_reset() -> None:
     made = Wire(lambda: None)
     try:
-        with pytest.raises(ConnectionResetError), socket.socket() as line:  # the reset may come before connect returns
+        with pytest.raises(ConnectionResetError), socket.socket() as line:  # noqa: PT012 — the reset may come before connect returns
             line.connect(("127.0.0.1", made.port))
             line.recv(10)
     finally:
