@@ -117,6 +117,8 @@ TABLES = [
     "login_count",
     "request",
     "token_revocation",
+    "checkpoint",
+    "hour_total",
     "alarm_desk",
     "alarm",
     "silence",

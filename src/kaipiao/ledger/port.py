@@ -17,6 +17,7 @@ from typing import Protocol
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.accounts import AccountBooks
 from kaipiao.ledger.alarms import AlarmBooks
+from kaipiao.ledger.continuity import ContinuityBooks
 from kaipiao.ledger.requests import RequestBooks
 from kaipiao.ledger.revocations import RevocationBooks
 
@@ -317,9 +318,9 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(AccountBooks, AlarmBooks, RequestBooks, RevocationBooks, Protocol):
+class Ledger(AccountBooks, AlarmBooks, RequestBooks, RevocationBooks, ContinuityBooks, Protocol):
     """The port; `AccountBooks` is its part about people, `AlarmBooks` about alarms, `RequestBooks` about requests with a key, `RevocationBooks` about
-    revoked tokens. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
+    revoked tokens, `ContinuityBooks` about modes, budgets and cover. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

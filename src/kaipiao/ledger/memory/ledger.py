@@ -5,6 +5,7 @@ from __future__ import annotations
 from kaipiao.ledger.memory.accounts import Accounts
 from kaipiao.ledger.memory.admissions import Admissions
 from kaipiao.ledger.memory.alarms import Alarms
+from kaipiao.ledger.memory.continuity import Continuity
 from kaipiao.ledger.memory.counts import contradictions
 from kaipiao.ledger.memory.numbers import Numbers
 from kaipiao.ledger.memory.quotas import Quotas
@@ -16,7 +17,7 @@ from kaipiao.ledger.memory.trail import Trail
 from kaipiao.ledger.memory.uploads import Uploads
 
 
-class MemoryLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts, Requests, Revocations, Alarms):
+class MemoryLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms):
     """`Ledger` in memory. Handles that share a `MemoryStore` are nodes on one ledger."""
 
     async def open(self) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_event
 from kaipiao.ledger.memory.alarm_tables import AlarmTables
+from kaipiao.ledger.continuity import Checkpoint, HourTotal
 from kaipiao.ledger.memory.people import People
 from kaipiao.ledger.port import (
     ChainHead,
@@ -127,6 +128,8 @@ class MemoryStore:
     people: People = field(default_factory=People)
     alarms: AlarmTables = field(default_factory=AlarmTables)
     requests: dict[tuple[str, str], tuple[Row, int]] = field(default_factory=dict)  # with when it counts for nothing
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    hours: dict[str, dict[datetime, HourTotal]] = field(default_factory=dict)  # by taxpayer and first instant
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kaipiao.ledger.postgresql.accounts import Accounts
 from kaipiao.ledger.postgresql.admissions import Admissions
 from kaipiao.ledger.postgresql.alarms import Alarms
+from kaipiao.ledger.postgresql.continuity import Continuity
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.due import Due
 from kaipiao.ledger.postgresql.numbers import Numbers
@@ -20,7 +21,7 @@ _AUDIT_SECONDS = 3600.0
 
 
 class PostgresqlLedger(
-    Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Alarms
+    Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms
 ):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 

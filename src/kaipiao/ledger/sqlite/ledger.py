@@ -6,6 +6,7 @@ from kaipiao.ledger.sqlite import statements as sql
 from kaipiao.ledger.sqlite.accounts import Accounts
 from kaipiao.ledger.sqlite.admissions import Admissions
 from kaipiao.ledger.sqlite.alarms import Alarms
+from kaipiao.ledger.sqlite.continuity import Continuity
 from kaipiao.ledger.sqlite.due import Due
 from kaipiao.ledger.sqlite.numbers import Numbers
 from kaipiao.ledger.sqlite.quotas import Quotas
@@ -17,7 +18,7 @@ from kaipiao.ledger.sqlite.trail import Trail
 from kaipiao.ledger.sqlite.uploads import Uploads
 
 
-class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Alarms):
+class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms):
     """`Ledger` in a SQLite file in a data directory that one process has to itself."""
 
     async def check_counts(self) -> list[str]:

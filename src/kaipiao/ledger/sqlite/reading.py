@@ -84,7 +84,7 @@ class Reading(Handle):
         return count, money(taken)
 
     async def oldest_debt(self, taxpayer: str) -> datetime | None:
-        return instant(await self._read(lambda connection: _oldest_debt(connection, taxpayer)))
+        return instant(await self._read(lambda connection: oldest_debt_of(connection, taxpayer)))
 
     async def last_made_at(self) -> datetime | None:
         return instant(await self._read(_last_made_at))
@@ -126,7 +126,7 @@ def _state_counts(connection: sqlite3.Connection, taxpayer: str) -> Counter[Stat
     return +counts
 
 
-def _oldest_debt(connection: sqlite3.Connection, taxpayer: str) -> int | None:
+def oldest_debt_of(connection: sqlite3.Connection, taxpayer: str) -> int | None:
     oldest = (connection.execute(sql.OLDEST_IN_STATE, (taxpayer, str(state))).fetchone()[0] for state in DEBT)
     return min((at for at in oldest if at is not None), default=None)
 

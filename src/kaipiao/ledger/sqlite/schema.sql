@@ -342,3 +342,17 @@ CREATE TABLE message (
 ) STRICT;
 
 CREATE INDEX message_waiting ON message (next_at) WHERE state = 'waiting';
+
+CREATE TABLE checkpoint (
+    name TEXT NOT NULL PRIMARY KEY,
+    version INTEGER NOT NULL, -- + 1 with every change: who changes it names the one that it read
+    content TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hour_total (
+    taxpayer TEXT NOT NULL,
+    hour INTEGER NOT NULL, -- its first instant; counted from `invoice` once it is over
+    invoices INTEGER NOT NULL,
+    quota INTEGER NOT NULL,
+    PRIMARY KEY (taxpayer, hour)
+) STRICT, WITHOUT ROWID;
