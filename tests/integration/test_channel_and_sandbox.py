@@ -17,12 +17,12 @@ import httpcore2
 import pytest
 
 from authority_invoices import invoice, item, line
-from kaipiao.authority.channel import Answer, ItemStatus, Outcome
+from kaipiao.authority.channel import Answer, ItemStatus, MonthState, MonthTotals, Outcome
 from kaipiao.authority.leqi import LeqiChannel, LeqiSettings
 from kaipiao.authority.sandbox.server import serve
 from kaipiao.authority.sandbox.settings import SandboxInfo, SandboxSettings
 from kaipiao.authority.transport import Timeouts, TlsSettings, Transport
-from kaipiao.clock import ClockFunction
+from kaipiao.clock import ClockFunction, month_of
 from kaipiao.invoice.model import Invoice, Party
 
 T = TypeVar("T")
@@ -96,6 +96,7 @@ async def running(folder: Path, settings: dict[str, Any], client_certificate: bo
         ylbm=info.ylbm,
         sm4_key_hex=info.sm4_key,
         public_keys={"key-1": "04" + "11" * 64} if seal else {},
+        bureaus={company.tax_number: "11100000000"},
     )
     channel = LeqiChannel(leqi, transport)
     try:
@@ -327,5 +328,75 @@ def test_results_in_disorder_are_read_by_number(play: Play) -> None:
         await both.fault(kind="wrong_order", services=["CXQDFPSCJG"])
         found = await both.result(accepted.value)
         assert {number: found[number] for number in given} == dict.fromkeys(given, ItemStatus.CONFIRMED)
+
+    play(scene)
+
+
+async def two_confirmed(both: Both) -> tuple[str, list[Any]]:
+    """The month, and two invoices that the bureau holds in it."""
+    await both.quota()
+    numbers, now = await both.numbers(2), await both.now()
+    items = [item(both.invoice(number), now) for number in numbers]
+    accepted = await both.channel.upload(both.taxpayer, items, "w-1")
+    assert accepted.value is not None, accepted
+    await both.result(accepted.value)
+    return month_of(now), items
+
+
+def test_a_month_is_confirmed_asked_about_and_opened_again(play: Play) -> None:
+    async def scene(both: Both) -> None:
+        month, _ = await two_confirmed(both)
+        totals = MonthTotals(2, Decimal("2000.00"), Decimal("120.00"))
+        shown = (await both.channel.summary(both.taxpayer, month)).value
+        assert shown is not None
+        assert (shown.totals, shown.state) == (totals, MonthState.OPEN)
+        wrong = await both.channel.confirm_month(both.taxpayer, month, replace(totals, blue_count=3))
+        assert (wrong.outcome, "lzfpsl" in (wrong.message or "")) == (Outcome.REJECTED, True)
+        assert (await both.channel.confirm_month(both.taxpayer, month, totals)).outcome is Outcome.OK
+        shown = (await both.channel.summary(both.taxpayer, month)).value
+        assert shown is not None
+        assert shown.state is MonthState.CONFIRMED
+        assert shown.confirmed_at is not None
+        assert (await both.channel.unconfirm_month(both.taxpayer, month)).outcome is Outcome.OK
+        shown = (await both.channel.summary(both.taxpayer, month)).value
+        assert shown is not None
+        assert shown.state is MonthState.OPEN
+
+    play(scene)
+
+
+def test_an_answer_to_a_confirmation_that_is_lost_is_a_doubt(play: Play) -> None:
+    async def scene(both: Both) -> None:
+        month, _ = await two_confirmed(both)
+        await both.fault(kind="drop_answer", services=["SCFPHZQRXX"])
+        totals = MonthTotals(2, Decimal("2000.00"), Decimal("120.00"))
+        assert (await both.channel.confirm_month(both.taxpayer, month, totals)).outcome is Outcome.AMBIGUOUS
+        shown = (await both.channel.summary(both.taxpayer, month)).value
+        assert shown is not None
+        assert shown.state is MonthState.CONFIRMED
+
+    play(scene)
+
+
+def test_the_list_of_a_month_shows_the_content_that_we_sent(play: Play) -> None:
+    async def scene(both: Both) -> None:
+        month, items = await two_confirmed(both)
+        applied = await both.channel.apply_list(both.taxpayer, month, "general")
+        assert applied.value is not None, applied
+        again = await both.channel.apply_list(both.taxpayer, month, "general")
+        assert again.outcome is Outcome.REJECTED  # one a day
+        packet = await both.channel.list_packet(both.taxpayer, applied.value, 1)
+        for _ in range(200):
+            if packet.outcome is not Outcome.IN_PROGRESS:
+                break
+            await asyncio.sleep(0.02)
+            packet = await both.channel.list_packet(both.taxpayer, applied.value, 1)
+        assert packet.value is not None, packet
+        assert (packet.value.packets, packet.value.invoices) == (1, 2)
+        ours = {one.number: both.channel.content_digest(one) for one in items}
+        assert {one.number: one.content_digest for one in packet.value.entries} == ours
+        one = packet.value.entries[0]
+        assert (one.kind, one.blue) == ("general", True)
+        assert (one.amount, one.tax, one.total) == (Decimal(1000), Decimal(60), Decimal(1060))
 
     play(scene)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from kaipiao.app.secret_file import secret
@@ -32,8 +32,9 @@ def leqi_of(
     settings: ChannelSettings,
     seals: Collection[str],
     public: Callable[[str], Sm2PublicKey],
+    bureaus: Mapping[str, str],
 ) -> LeqiSettings:
-    """`seals`: the key ids of the sellers' seals, whose public keys go along where the channel sends seals of ours. Raises
+    """`seals`: the key ids of the sellers' seals, whose public keys go along where the channel sends seals of ours. `bureaus`: taxpayer → its bureau's code. Raises
     `SettingsFault` for a key file that cannot be read."""
     limits = {k: v for k, v in settings.limits.model_dump().items() if v is not None}
     device = {"device_mac": settings.device_mac} if settings.device_mac else {}
@@ -49,4 +50,5 @@ def leqi_of(
         **device,
         public_keys={key: public(key).point.hex() for key in seals} if settings.send_own_seal else {},
         limits=limits,
+        bureaus=bureaus,
     )

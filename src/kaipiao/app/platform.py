@@ -184,7 +184,8 @@ class Platform:
         speed = self.clock.function.speed if isinstance(self.clock, FunctionClock) else 1.0
         timeouts = Timeouts(**settings.timeouts.model_dump()).divided(speed)
         seals = {taxpayer.seal for taxpayer in self.settings.taxpayer}
-        leqi = leqi_of(self.directory, name, settings, seals, self._public)
+        bureaus = {taxpayer.tax_number: bureau_of(taxpayer.region).code for taxpayer in self.settings.taxpayer}
+        leqi = leqi_of(self.directory, name, settings, seals, self._public, bureaus)
         transport = Transport(tls_of(self.directory, settings, self._keys), timeouts)
         opened.push_async_callback(transport.close)
         channel = LeqiChannel(leqi, transport)

@@ -86,6 +86,14 @@ class Capabilities:
     ask_spacing: float  # between two asks about one number
     calls_per_second: float = 5.0  # per taxpayer, the far side's limit
     special_elements: bool = False  # can it carry 特定要素? (the base ability of the direct channel cannot)
+    monthly_summary: bool = False  # has it 汇总确认?
+    list_kinds: tuple[
+        str, ...
+    ] = ()  # values of `Kind` that a list of what was issued can be had of; none: no list at all
+    lists_a_day: int = 1  # requests for a list, of each month and kind, in a day of Asia/Shanghai
+    lists_this_month: int = 5  # of the month that it now is
+    lists_past_month: int = 3
+    list_wait: float = 240.0  # between two looks at a list that is being made
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,59 @@ class TaxpayerStanding:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class MonthTotals:
+    """Invoices of one month: counts, amount without tax and tax in CNY (red ones negative)."""
+
+    blue_count: int = 0
+    blue_amount: Decimal = Decimal(0)
+    blue_tax: Decimal = Decimal(0)
+    red_count: int = 0
+    red_amount: Decimal = Decimal(0)
+    red_tax: Decimal = Decimal(0)
+
+
+class MonthState(StrEnum):
+    OPEN = "open"
+    CONFIRMED = "confirmed"  # by the taxpayer: closed until that is cancelled
+    CLOSED = "closed"  # by the bureau, on the 13th of the next month at 00:00, for good
+
+
+@dataclass(frozen=True, slots=True)
+class MonthSummary:
+    """CXFPHZQRXX: how a month (yyyy-MM, Asia/Shanghai) stands, and the bureau's own totals of it."""
+
+    month: str
+    state: MonthState
+    totals: MonthTotals
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedInvoice:
+    """One invoice of the bureau's list. `content_digest` as in `Held`; None where the list has not the whole content."""
+
+    number: str
+    kind: str  # a value of `Kind`, or the bureau's own code
+    blue: bool
+    amount: Decimal
+    tax: Decimal
+    total: Decimal
+    buyer: str  # tax number, "" for none
+    buyer_name: str
+    content_digest: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPacket:
+    """One packet of a list; `packets` of them, numbered from 1, hold its `invoices` in all."""
+
+    packet: int
+    packets: int
+    invoices: int
+    entries: tuple[ListedInvoice, ...]
+
+
 class Channel(Protocol):
     name: str
     capabilities: Capabilities
@@ -184,6 +245,24 @@ class Channel(Protocol):
 
     def content_digest(self, item: UploadItem) -> bytes:
         """SM3 over the tax-relevant content, as `Held.content_digest` has it."""
+        ...
+
+    async def summary(self, taxpayer: str, month: str) -> Answer[MonthSummary]:
+        """The month as the bureau has it (CXFPHZQRXX)."""
+        ...
+
+    async def confirm_month(self, taxpayer: str, month: str, totals: MonthTotals) -> Answer[None]:
+        """Confirm it with these totals (SCFPHZQRXX), which closes it at once. REJECTED: the totals are not the bureau's, or
+        it is closed for good."""
+        ...
+
+    async def unconfirm_month(self, taxpayer: str, month: str) -> Answer[None]: ...
+    async def apply_list(self, taxpayer: str, month: str, kind: str) -> Answer[str]:
+        """Apply for the list of what was issued in a month (PLFPXZSQ); spends a request. The value is its ticket."""
+        ...
+
+    async def list_packet(self, taxpayer: str, ticket: str, packet: int) -> Answer[ListPacket]:
+        """A packet of a list (PLFPXZSQFK), from 1. IN_PROGRESS while it is being made. Spends nothing."""
         ...
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]: ...

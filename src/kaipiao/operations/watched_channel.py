@@ -14,6 +14,9 @@ from kaipiao.authority.channel import (
     Channel,
     Held,
     ItemResult,
+    ListPacket,
+    MonthSummary,
+    MonthTotals,
     QuotaGrant,
     QuotaStanding,
     Segment,
@@ -62,6 +65,21 @@ class WatchedChannel:
 
     def content_digest(self, item: UploadItem) -> bytes:
         return self._channel.content_digest(item)
+
+    async def summary(self, taxpayer: str, month: str) -> Answer[MonthSummary]:
+        return await self._watch("summary", taxpayer, self._channel.summary(taxpayer, month))
+
+    async def confirm_month(self, taxpayer: str, month: str, totals: MonthTotals) -> Answer[None]:
+        return await self._watch("confirm_month", taxpayer, self._channel.confirm_month(taxpayer, month, totals))
+
+    async def unconfirm_month(self, taxpayer: str, month: str) -> Answer[None]:
+        return await self._watch("unconfirm_month", taxpayer, self._channel.unconfirm_month(taxpayer, month))
+
+    async def apply_list(self, taxpayer: str, month: str, kind: str) -> Answer[str]:
+        return await self._watch("apply_list", taxpayer, self._channel.apply_list(taxpayer, month, kind))
+
+    async def list_packet(self, taxpayer: str, ticket: str, packet: int) -> Answer[ListPacket]:
+        return await self._watch("list_packet", taxpayer, self._channel.list_packet(taxpayer, ticket, packet))
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]:
         return await self._watch("standing", taxpayer, self._channel.standing(taxpayer))

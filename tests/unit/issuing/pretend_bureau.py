@@ -17,6 +17,11 @@ from kaipiao.authority.channel import (
     Held,
     ItemResult,
     ItemStatus,
+    ListedInvoice,
+    ListPacket,
+    MonthState,
+    MonthSummary,
+    MonthTotals,
     Outcome,
     QuotaGrant,
     QuotaStanding,
@@ -71,6 +76,14 @@ class PretendBureau:
     unreadable: set[str] = field(default_factory=set)  # numbers whose content cannot be digested: it raises
     lose_numbers: int = 0  # so many answers to pulls of numbers are lost
     quota_month: str | None = None  # the month that it says, when that is not the true one
+    totals: dict[str, MonthTotals] = field(default_factory=dict)  # of each month, as it counts
+    closed: dict[str, MonthState] = field(default_factory=dict)
+    lists: dict[tuple[str, str], list[ListedInvoice]] = field(default_factory=dict)  # by month and kind
+    applied: list[tuple[datetime, str, str]] = field(default_factory=list)
+    confirmations: list[str] = field(
+        default_factory=list
+    )  # what the next confirmations meet: ok, silent (done, not answered), lost
+    list_size: int = 2000
     poll_hook: Callable[[list[ItemResult]], Answer[list[ItemResult]]] | None = None
 
     def commit(self) -> None:
@@ -183,6 +196,44 @@ class PretendBureau:
     async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]:
         now = self.clock.now()
         return Answer(Outcome.OK, QuotaGrant(amount, now, self.quota_until or month_end(now)))
+
+    async def summary(self, taxpayer: str, month: str) -> Answer[MonthSummary]:
+        if self.down:
+            return Answer(Outcome.NOT_SENT, code="connect.refused")
+        state = self.closed.get(month, MonthState.OPEN)
+        return Answer(Outcome.OK, MonthSummary(month, state, self.totals.get(month, MonthTotals()), None))
+
+    async def confirm_month(self, taxpayer: str, month: str, totals: MonthTotals) -> Answer[None]:
+        word = self.confirmations.pop(0) if self.confirmations else "ok"
+        if self.down:
+            return Answer(Outcome.NOT_SENT, code="connect.refused")
+        if word == "lost":
+            return Answer(Outcome.AMBIGUOUS, code="wait.timeout")
+        if totals != self.totals.get(month, MonthTotals()):
+            return Answer(Outcome.REJECTED, code="01", message="differs")
+        self.closed[month] = MonthState.CONFIRMED
+        return Answer(Outcome.AMBIGUOUS, code="wait.timeout") if word == "silent" else Answer(Outcome.OK)
+
+    async def unconfirm_month(self, taxpayer: str, month: str) -> Answer[None]:
+        if self.down:
+            return Answer(Outcome.NOT_SENT, code="connect.refused")
+        self.closed.pop(month, None)
+        return Answer(Outcome.OK)
+
+    async def apply_list(self, taxpayer: str, month: str, kind: str) -> Answer[str]:
+        if self.down:
+            return Answer(Outcome.NOT_SENT, code="connect.refused")
+        self.applied.append((self.clock.now(), month, kind))
+        return Answer(Outcome.OK, f"{month}/{kind}")
+
+    async def list_packet(self, taxpayer: str, ticket: str, packet: int) -> Answer[ListPacket]:
+        if self.down:
+            return Answer(Outcome.NOT_SENT, code="connect.refused")
+        month, kind = ticket.split("/")
+        entries = self.lists.get((month, kind), [])
+        packets = max(1, -(-len(entries) // self.list_size))
+        some = entries[(packet - 1) * self.list_size : packet * self.list_size]
+        return Answer(Outcome.OK, ListPacket(packet, packets, len(entries), tuple(some)))
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]:
         if self.down:

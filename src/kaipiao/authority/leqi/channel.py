@@ -12,6 +12,9 @@ from kaipiao.authority.channel import (
     Answer,
     Held,
     ItemResult,
+    ListPacket,
+    MonthSummary,
+    MonthTotals,
     Outcome,
     QuotaGrant,
     QuotaStanding,
@@ -19,7 +22,7 @@ from kaipiao.authority.channel import (
     TaxpayerStanding,
     UploadItem,
 )
-from kaipiao.authority.leqi import numbers, quota, reading, results, services
+from kaipiao.authority.leqi import issued, months, numbers, quota, reading, results, services
 from kaipiao.authority.leqi import rates as rate_list
 from kaipiao.authority.leqi import standing as qualification
 from kaipiao.authority.leqi.ask import Question, ask
@@ -86,6 +89,25 @@ class LeqiChannel:
 
     def content_digest(self, item: UploadItem) -> bytes:
         return of_invoice(load_invoice(item.invoice))
+
+    async def summary(self, taxpayer: str, month: str) -> Answer[MonthSummary]:
+        request = months.question(self._settings, taxpayer, month)
+        return await self._call(services.SUMMARY, request, lambda data: months.summary(data, month))
+
+    async def confirm_month(self, taxpayer: str, month: str, totals: MonthTotals) -> Answer[None]:
+        request = months.confirmation(self._settings, taxpayer, month, totals)
+        return _with(await self._caller.call(services.CONFIRM, request), None)
+
+    async def unconfirm_month(self, taxpayer: str, month: str) -> Answer[None]:
+        request = months.cancellation(self._settings, taxpayer, month)
+        return _with(await self._caller.call(services.CONFIRM, request), None)
+
+    async def apply_list(self, taxpayer: str, month: str, kind: str) -> Answer[str]:
+        return await self._call(services.APPLY_LIST, issued.request(taxpayer, month, kind), issued.ticket)
+
+    async def list_packet(self, taxpayer: str, ticket: str, packet: int) -> Answer[ListPacket]:
+        request = {"nsrsbh": taxpayer, "pclsh": ticket, "sjbxh": packet}
+        return await self._call(services.LIST, request, lambda data: issued.packet(data, packet))
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]:
         basic = await self._caller.call(services.TAXPAYER, {"nsrsbh": taxpayer})

@@ -22,6 +22,10 @@ RESULT = Service("CXQDFPSCJG", "202007")
 TAXPAYER = Service("CXNSRJBXX", "202007")
 RISK = Service("CXNSRFXXX", "202007")
 RATES = Service("CXKYSL", "202007")
+SUMMARY = Service("CXFPHZQRXX", "202007")
+CONFIRM = Service("SCFPHZQRXX", "202007", writes=True)
+APPLY_LIST = Service("PLFPXZSQ", "203067", writes=True)
+LIST = Service("PLFPXZSQFK", "203067")
 FACE = Service("FPCY_NEW", "203059")
 
 

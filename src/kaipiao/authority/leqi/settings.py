@@ -27,6 +27,12 @@ CAPABILITIES = Capabilities(
     poll_max=600.0,
     ask_spacing=60.0,
     calls_per_second=5.0,
+    monthly_summary=True,
+    list_kinds=("special", "general"),  # 81, 82
+    lists_a_day=1,  # business rules 4.10
+    lists_this_month=5,
+    lists_past_month=3,
+    list_wait=240.0,  # code 10: 3 to 5 minutes
 )
 
 
@@ -53,6 +59,7 @@ class LeqiSettings:
     device_mac: str = field(default_factory=_this_machine)
     public_keys: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    bureaus: Mapping[str, str] = field(default_factory=dict)  # taxpayer → its bureau's code (xsfsjswjgdm), 11 digits
     status_ability: str = "202007"  # FPZTXXCX: in the base ability since V4.000; 203067 before
 
     def __post_init__(self) -> None:
