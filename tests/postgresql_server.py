@@ -117,6 +117,8 @@ TABLES = [
     "login_count",
     "request",
     "token_revocation",
+    "outage",
+    "outage_watch",
     "checkpoint",
     "hour_total",
     "alarm_desk",

@@ -39,6 +39,8 @@ ORDER BY 1, 2, 3, 4
 PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count", "token_revocation"}  # of the installation
 NOT_BUSINESS = {
     "request",
+    "outage",
+    "outage_watch",
     "migration",
     "migration_lock",
     "event_base",

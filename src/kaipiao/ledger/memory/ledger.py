@@ -8,6 +8,7 @@ from kaipiao.ledger.memory.alarms import Alarms
 from kaipiao.ledger.memory.continuity import Continuity
 from kaipiao.ledger.memory.counts import contradictions
 from kaipiao.ledger.memory.numbers import Numbers
+from kaipiao.ledger.memory.outages import Outages
 from kaipiao.ledger.memory.quotas import Quotas
 from kaipiao.ledger.memory.reading import Reading
 from kaipiao.ledger.memory.requests import Requests
@@ -17,7 +18,21 @@ from kaipiao.ledger.memory.trail import Trail
 from kaipiao.ledger.memory.uploads import Uploads
 
 
-class MemoryLedger(Numbers, Quotas, Admissions, Reading, Shards, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms):
+class MemoryLedger(
+    Numbers,
+    Quotas,
+    Admissions,
+    Reading,
+    Outages,
+    Shards,
+    Uploads,
+    Trail,
+    Accounts,
+    Requests,
+    Revocations,
+    Continuity,
+    Alarms,
+):
     """`Ledger` in memory. Handles that share a `MemoryStore` are nodes on one ledger."""
 
     async def open(self) -> None:

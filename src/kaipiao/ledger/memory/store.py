@@ -12,6 +12,7 @@ from kaipiao.ledger.changes import check_event
 from kaipiao.ledger.memory.alarm_tables import AlarmTables
 from kaipiao.ledger.continuity import Checkpoint, HourTotal
 from kaipiao.ledger.memory.people import People
+from kaipiao.ledger.outages import OutageRow, OutageWatch
 from kaipiao.ledger.port import (
     ChainHead,
     Event,
@@ -130,6 +131,8 @@ class MemoryStore:
     requests: dict[tuple[str, str], tuple[Row, int]] = field(default_factory=dict)  # with when it counts for nothing
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     hours: dict[str, dict[datetime, HourTotal]] = field(default_factory=dict)  # by taxpayer and first instant
+    outage_watch: OutageWatch = field(default_factory=OutageWatch)
+    outages: dict[int, OutageRow] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

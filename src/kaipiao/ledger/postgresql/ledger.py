@@ -9,6 +9,7 @@ from kaipiao.ledger.postgresql.continuity import Continuity
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.due import Due
 from kaipiao.ledger.postgresql.numbers import Numbers
+from kaipiao.ledger.postgresql.outages import Outages
 from kaipiao.ledger.postgresql.quotas import Quotas
 from kaipiao.ledger.postgresql.reading import Reading
 from kaipiao.ledger.postgresql.requests import Requests
@@ -21,7 +22,20 @@ _AUDIT_SECONDS = 3600.0
 
 
 class PostgresqlLedger(
-    Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms
+    Numbers,
+    Quotas,
+    Admissions,
+    Reading,
+    Shards,
+    Due,
+    Uploads,
+    Trail,
+    Accounts,
+    Requests,
+    Revocations,
+    Continuity,
+    Alarms,
+    Outages,
 ):
     """`Ledger` in a PostgreSQL database that any number of nodes share."""
 

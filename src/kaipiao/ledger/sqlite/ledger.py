@@ -9,6 +9,7 @@ from kaipiao.ledger.sqlite.alarms import Alarms
 from kaipiao.ledger.sqlite.continuity import Continuity
 from kaipiao.ledger.sqlite.due import Due
 from kaipiao.ledger.sqlite.numbers import Numbers
+from kaipiao.ledger.sqlite.outages import Outages
 from kaipiao.ledger.sqlite.quotas import Quotas
 from kaipiao.ledger.sqlite.reading import Reading
 from kaipiao.ledger.sqlite.requests import Requests
@@ -18,7 +19,22 @@ from kaipiao.ledger.sqlite.trail import Trail
 from kaipiao.ledger.sqlite.uploads import Uploads
 
 
-class SqliteLedger(Numbers, Quotas, Admissions, Reading, Shards, Due, Uploads, Trail, Accounts, Requests, Revocations, Continuity, Alarms):
+class SqliteLedger(
+    Numbers,
+    Quotas,
+    Admissions,
+    Reading,
+    Shards,
+    Due,
+    Uploads,
+    Trail,
+    Accounts,
+    Requests,
+    Revocations,
+    Continuity,
+    Alarms,
+    Outages,
+):
     """`Ledger` in a SQLite file in a data directory that one process has to itself."""
 
     async def check_counts(self) -> list[str]:

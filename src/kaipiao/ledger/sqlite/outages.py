@@ -1,0 +1,85 @@
+"""Outages, in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from kaipiao.ledger.outage_rows import LAST_ID, OUTAGE_COLUMNS, SUMS, listed_of, outage_of, outage_row, sums_of
+from kaipiao.ledger.outages import ListedInvoice, Made, OutageRow, OutageSums, OutageWatch
+from kaipiao.ledger.port import EventDraft
+from kaipiao.ledger.sqlite.handle import Handle
+from kaipiao.ledger.sqlite.transaction import Transaction
+from kaipiao.ledger.trail import microseconds
+
+# ruff: noqa: S608
+
+_COLUMNS = ", ".join(OUTAGE_COLUMNS)
+_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in OUTAGE_COLUMNS)
+_SPAN = "i.taxpayer = ?1 AND i.channel = ?2 AND i.number IS NOT NULL"
+WATCH = "SELECT revision, position, recent FROM outage_watch WHERE id = 1"
+BEGIN_WATCH = "INSERT INTO outage_watch (id, revision, position, recent) VALUES (1, 0, 0, '{}') ON CONFLICT DO NOTHING"
+MOVE_WATCH = "UPDATE outage_watch SET revision = ?1, position = ?2, recent = ?3 WHERE id = 1 AND revision = ?1 - 1"
+SAVE = f"""
+INSERT INTO outage ({_COLUMNS}) VALUES ({", ".join("?" for _ in OUTAGE_COLUMNS)})
+ON CONFLICT (id) DO UPDATE SET {_CHANGES}
+"""
+OUTAGE = f"SELECT {_COLUMNS} FROM outage WHERE id = ?"
+OUTAGES = f"""
+SELECT {_COLUMNS} FROM outage WHERE id < ?1 AND (?2 IS NULL OR channel = ?2) AND (NOT ?3 OR closed_at IS NULL)
+ORDER BY id DESC LIMIT ?4
+"""
+SUM_UP = f"""
+SELECT {SUMS.format(now="?5", window="?6", closes="?7")} FROM invoice AS i
+WHERE {_SPAN} AND i.made_at >= ?3 AND i.made_at < ?4
+"""
+INVOICES = f"""
+SELECT i.made_at, i.id, i.number, d.digest FROM invoice AS i JOIN document AS d ON d.taxpayer = ?1 AND d.id = i.id
+WHERE {_SPAN} AND i.made_at >= ?3 AND i.made_at < ?4 AND (i.made_at, i.id) > (?5, ?6)
+ORDER BY i.made_at, i.id LIMIT ?7
+"""
+
+
+class Outages(Handle):
+    """The operations of `OutageBooks`."""
+
+    async def outage_watch(self) -> OutageWatch:
+        row = await self._read(lambda c: c.execute(WATCH).fetchone())
+        return OutageWatch(*row) if row else OutageWatch()
+
+    async def save_outages(
+        self, watch: OutageWatch, outages: Sequence[OutageRow], events: Sequence[EventDraft]
+    ) -> bool:
+        def save(transaction: Transaction) -> bool:
+            transaction.execute(BEGIN_WATCH)
+            if not transaction.execute(MOVE_WATCH, (watch.revision, watch.position, watch.recent)).rowcount:
+                return False
+            for outage in outages:
+                transaction.execute(SAVE, outage_row(outage))
+            for event in events:
+                transaction.append(event)
+            return True
+
+        return await self._write(save)
+
+    async def outages(
+        self, *, channel: str | None = None, open_only: bool = False, before: int | None = None, limit: int = 100
+    ) -> list[OutageRow]:
+        asked = (LAST_ID if before is None else before, channel, open_only, limit)
+        return [outage_of(row) for row in await self._read(lambda c: c.execute(OUTAGES, asked).fetchall())]
+
+    async def outage(self, outage: int) -> OutageRow | None:
+        row = await self._read(lambda c: c.execute(OUTAGE, (outage,)).fetchone())
+        return outage_of(row) if row else None
+
+    async def outage_sums(self, made: Made, window: timedelta, closes: datetime, now: datetime) -> OutageSums:
+        asked = (*_span(made), microseconds(now), window // timedelta(microseconds=1), microseconds(closes))
+        return sums_of(await self._read(lambda c: c.execute(SUM_UP, asked).fetchone()))
+
+    async def outage_invoices(self, made: Made, after: tuple[datetime, int], limit: int) -> list[ListedInvoice]:
+        asked = (*_span(made), microseconds(after[0]), after[1], limit)
+        return [listed_of(row) for row in await self._read(lambda c: c.execute(INVOICES, asked).fetchall())]
+
+
+def _span(made: Made) -> tuple[str, str, int, int]:
+    return made.taxpayer, made.channel, microseconds(made.first), microseconds(made.end)
