@@ -24,7 +24,8 @@ class State(StrEnum):
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.ACCEPTED: frozenset({State.ISSUED, State.UPLOADING, State.CANCELLED, State.EXPIRED}),
-    State.ISSUED: frozenset({State.UPLOADING, State.EXPIRED}),
+    # UNKNOWN: a sender that slept sent a copy after all.
+    State.ISSUED: frozenset({State.UPLOADING, State.EXPIRED, State.UNKNOWN}),
     State.UPLOADING: frozenset(
         {
             State.ISSUED,
@@ -40,10 +41,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.UNKNOWN: frozenset(
         {State.CONFIRMED, State.CONFLICT, State.ISSUED, State.ACCEPTED, State.REJECTED, State.EXPIRED}
     ),
-    State.REJECTED: frozenset({State.ISSUED, State.REPLACED}),
-    State.EXPIRED: frozenset({State.REPLACED}),
+    # What is believed final is taken back by evidence only: asked for, or found to be held (docs/model/upload_model.py).
+    State.REJECTED: frozenset({State.ISSUED, State.REPLACED, State.UNKNOWN, State.CONFIRMED, State.CONFLICT}),
+    State.EXPIRED: frozenset({State.REPLACED, State.UNKNOWN, State.CONFIRMED, State.CONFLICT}),
     State.CONFLICT: frozenset({State.CONFIRMED, State.REJECTED}),
-    State.CONFIRMED: frozenset(),
+    State.CONFIRMED: frozenset({State.UNKNOWN}),
     State.REPLACED: frozenset(),
     State.CANCELLED: frozenset(),
 }

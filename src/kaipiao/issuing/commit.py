@@ -105,6 +105,8 @@ class Committer:
             return None
         if not records or numbers(admission, records[0]):  # still without the number that this commit gives
             return None
+        if records[0].id == admission.replaces:  # still without its successor
+            return None
         return _ours(AdmitResult(AdmitOutcome.KNOWN, records[0]), admission)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 # States from which a successor may follow (rule R14).
 REPLACEABLE = frozenset({State.REJECTED, State.EXPIRED})
+# The cause of an outcome that somebody else gave to a call whose sender was gone. It may only have slept.
+ABANDONED = "process.died"
 
 
 def defect(zh: str, en: str, **facts: object) -> Internal:
@@ -152,6 +155,19 @@ def claimed(record: InvoiceRecord) -> InvoiceRecord:
     )
 
 
+def may_succeed(admission: Admission, live: InvoiceRecord, under_way: Callable[[InvoiceRecord], bool]) -> bool:
+    """R14: a successor of the live invoice, which was finally refused and has no sender that may still send it: each has an
+    outcome of its own, or the time in which the bureau takes the invoice is over. `under_way`: whether one has not."""
+    if admission.replaces != live.id or live.state not in REPLACEABLE:
+        return False
+    return live.state is State.EXPIRED or admission.window_closed or not under_way(live)
+
+
+def gives_back(admission: Admission, live: InvoiceRecord) -> bool:
+    """Whether what the predecessor took of the quota can be given back: to the account that the successor takes from."""
+    return (admission.channel, admission.month) == (live.channel, live.month)
+
+
 def nothing_to_replace(admission: Admission) -> Internal:
     return defect("没有可替换的发票", "There is no invoice of this order to replace", id=admission.id)
 
@@ -161,8 +177,12 @@ def replaced(record: InvoiceRecord) -> InvoiceRecord:
     return replace(record, state=State.REPLACED, version=record.version + 1, next_at=None)
 
 
-def replaced_event(record: InvoiceRecord, successor: Admission) -> EventDraft:
-    data: dict[str, str | int | bool | None] = {"id": record.id, "successor": successor.id}
+def replaced_event(record: InvoiceRecord, successor: Admission, released: Decimal) -> EventDraft:
+    """`released`: what the predecessor gave back of the month's quota."""
+    data: dict[str, str | int | bool | None] = {
+        "id": record.id, "number": record.number, "successor": successor.id, "successor_number": successor.number,
+        "released": f"{released:.2f}",
+    }  # fmt: skip
     return EventDraft("state.replaced", successor.made_at, record.taxpayer, record.order, data)
 
 
@@ -170,7 +190,7 @@ def check_advance(state: State, number: str | None, advance: Advance) -> None:
     """Raise `Internal` for a change that the lifecycle or the kinds of the columns do not allow."""
     if advance.to is not state and not allowed(state, advance.to):
         raise defect("状态迁移不合法", f"{state} may not become {advance.to}", id=advance.id)
-    if advance.to is State.REPLACED:
+    if advance.to is State.REPLACED and state is not State.REPLACED:  # of one that is, more may become known
         raise defect("须由后继发票替换", "Only the admission of a successor replaces an invoice", id=advance.id)
     for column, value in advance.changes.items():
         if column not in ADVANCE_COLUMNS or not isinstance(value, _KINDS.get(column, _TEXT)):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import (
-    REPLACEABLE,
     admission_event,
     admitted,
     cents,
     check_same_content,
+    gives_back,
+    may_succeed,
+    money,
     nothing_to_replace,
     numbered,
     numbering_event,
@@ -39,7 +40,11 @@ class Facts(Protocol):
 
     def live(self, taxpayer: str, order: str) -> InvoiceRecord | None: ...
     def under_way(self, record: InvoiceRecord) -> bool:
-        """Whether some upload of it has no outcome yet."""
+        """Whether some upload of it has no outcome yet, or one that its own sender did not give (`changes.ABANDONED`)."""
+        ...
+
+    def taken(self, record: InvoiceRecord) -> int:
+        """What it took of the quota, in cents."""
         ...
 
     def block(self, taxpayer: str, block: int) -> BlockSeen | None: ...
@@ -53,14 +58,16 @@ class Facts(Protocol):
 class Desk:
     """One round of admissions: what the ledger has, and what those before in this round will add to it.
 
-    Afterwards `admitted`, then `numbered` (accepted before, maybe in this very round), `replaced` and `events` (each with
-    the invoice whose order is its subject) are to be stored.
+    Afterwards `released` (quota in cents that a predecessor gives back to its account), `admitted`, then `numbered` (accepted
+    before, maybe in this very round), `replaced` and `events` (each with the invoice whose order is its subject) are to be
+    stored.
     """
 
     facts: Facts
     admitted: list[Admission] = field(default_factory=list)
     numbered: list[Admission] = field(default_factory=list)
     replaced: list[tuple[InvoiceRecord, Admission]] = field(default_factory=list)
+    released: list[tuple[InvoiceRecord, int]] = field(default_factory=list)
     events: list[tuple[EventDraft, int | None]] = field(default_factory=list)
     _blocks: dict[tuple[str, int], BlockSeen | None] = field(default_factory=dict)
     _left: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -72,25 +79,20 @@ class Desk:
         live = self._live(admission)
         if live is not None:
             check_same_content(admission, live)
-            if not numbers(admission, live) and not self._may_succeed(admission, live):
+            if not numbers(admission, live) and not may_succeed(admission, live, self.facts.under_way):
                 return AdmitResult(AdmitOutcome.KNOWN, live)
         if admission.number is not None and not self._block_holds(admission):
             return AdmitResult(AdmitOutcome.FENCED)
         if admission.number is not None and self._is_used(admission.taxpayer, admission.number):
             return AdmitResult(AdmitOutcome.NUMBER_USED)
-        if not self._take_quota(admission):
+        released = self._given_back(admission, live)
+        if not self._take_quota(admission, released):
             return AdmitResult(AdmitOutcome.QUOTA_SHORT)
-        return AdmitResult(AdmitOutcome.ADMITTED, self._note(admission, live))
+        return AdmitResult(AdmitOutcome.ADMITTED, self._note(admission, live, released))
 
     def _live(self, admission: Admission) -> InvoiceRecord | None:
         staged = self._records.get((admission.taxpayer, admission.order))
         return staged if staged is not None else self.facts.live(admission.taxpayer, admission.order)
-
-    def _may_succeed(self, admission: Admission, live: InvoiceRecord) -> bool:
-        """R14: a successor of the live invoice, which was finally refused and has no sender without an outcome."""
-        if admission.replaces != live.id or live.state not in REPLACEABLE:
-            return False
-        return live.state is State.EXPIRED or not self.facts.under_way(live)
 
     def _block_holds(self, admission: Admission) -> bool:
         """Whether the block still has this epoch and holds this number."""
@@ -105,19 +107,24 @@ class Desk:
     def _is_used(self, taxpayer: str, number: str) -> bool:
         return (taxpayer, number) in self._numbers or self.facts.is_used(taxpayer, number)
 
-    def _take_quota(self, admission: Admission) -> bool:
-        if not admission.quota:
+    def _given_back(self, admission: Admission, live: InvoiceRecord | None) -> int:
+        if live is None or admission.replaces != live.id or not gives_back(admission, live):
+            return 0
+        return self.facts.taken(live)
+
+    def _take_quota(self, admission: Admission, released: int) -> bool:
+        if not admission.quota and not released:
             return True
         place = (admission.taxpayer, admission.channel, admission.month)
         if place not in self._left:
             self._left[place] = self.facts.left(*place)
         amount = cents(admission.quota)
-        if amount > self._left[place]:
+        if amount > self._left[place] + released:
             return False
-        self._left[place] -= amount
+        self._left[place] += released - amount
         return True
 
-    def _note(self, admission: Admission, live: InvoiceRecord | None) -> InvoiceRecord:
+    def _note(self, admission: Admission, live: InvoiceRecord | None, released: int) -> InvoiceRecord:
         key = (admission.taxpayer, admission.order)
         if live is None and admission.replaces is not None:
             raise nothing_to_replace(admission)
@@ -130,7 +137,9 @@ class Desk:
             return record
         if live is not None:
             self.replaced.append((live, admission))
-            self.events.append((replaced_event(replaced(live), admission), live.id))
+            if released:
+                self.released.append((live, released))
+            self.events.append((replaced_event(replaced(live), admission, money(released)), live.id))
         record = self._records[key] = admitted(admission)
         self.admitted.append(admission)
         self.events.append((event := admission_event(admission), of_order(admission, event)))

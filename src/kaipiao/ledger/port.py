@@ -104,7 +104,8 @@ class Admission:
     document: SealedDocument | None = None
     next_at: datetime | None = None  # when the uploader shall look at it
     deadline: datetime | None = None  # resolve-by (R5)
-    replaces: int | None = None
+    replaces: int | None = None  # the predecessor's id (R14)
+    window_closed: bool = False  # the bureau takes the predecessor no more, whoever may still send it
     event: EventDraft | None = None
 
 
@@ -397,7 +398,12 @@ class Ledger(AccountBooks, AlarmBooks, OutageBooks, RequestBooks, RevocationBook
         amounts, quota, made_at, month, next_at, deadline and document are then what the numbering says, and a problem that
         kept it waiting is over; content, `replaces` and everything else stay. One event goes with it (kind "numbered" unless the caller gives another). The same call
         again, or any for an order that was numbered, cancelled or has ended otherwise meanwhile, is KNOWN. Of a numbering
-        and a cancellation at once exactly one wins. The same id with other content is a defect, and nothing is stored."""
+        and a cancellation at once exactly one wins. The same id with other content is a defect, and nothing is stored.
+
+        Succeeding (R14): with `replaces` the order's live invoice becomes REPLACED and this one is the live one, in one
+        commit, if that is the predecessor, finally refused or expired, and each of its uploads has an outcome that its own
+        sender gave, or its window is closed. Else KNOWN, with the live invoice. What it took of the quota of the same channel
+        and month is given back in that commit, before the successor takes its own."""
         ...
 
     async def accepted_taxpayers(self) -> list[str]:

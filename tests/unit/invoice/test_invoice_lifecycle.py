@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 
 from kaipiao.invoice.lifecycle import DEBT, FINAL_NEGATIVE, TRANSITIONS, State, allowed
 
-TERMINAL = {State.CONFIRMED, State.REPLACED, State.CANCELLED}
+ENDS = {State.REPLACED, State.CANCELLED}
+RESTS = ENDS | {State.CONFIRMED}  # where an invoice stays, unless the bureau denies that it holds it
 
 
 def test_every_state_has_a_row() -> None:
     assert set(TRANSITIONS) == set(State)
 
 
-def test_exactly_three_states_are_the_end() -> None:
-    assert {state for state, after in TRANSITIONS.items() if not after} == TERMINAL
+def test_exactly_two_states_are_the_end_and_a_confirmed_invoice_can_only_be_asked_for_again() -> None:
+    assert {state for state, after in TRANSITIONS.items() if not after} == ENDS
+    assert TRANSITIONS[State.CONFIRMED] == {State.UNKNOWN}
+
+
+def test_what_is_believed_final_never_goes_straight_back_to_the_wire() -> None:
+    """But for what was refused and its cause mended outside of it."""
+    assert [state for state in FINAL_NEGATIVE if State.UPLOADING in TRANSITIONS[state]] == []
+    assert [state for state in FINAL_NEGATIVE if State.ISSUED in TRANSITIONS[state]] == [State.REJECTED]
 
 
 def test_every_state_can_be_reached_from_the_two_beginnings() -> None:
@@ -32,7 +40,7 @@ def test_every_state_can_be_reached_from_the_two_beginnings() -> None:
 
 
 def test_from_every_state_an_end_can_be_reached() -> None:
-    good = set(TERMINAL)
+    good = set(RESTS)
     for _ in State:
         good |= {state for state, after in TRANSITIONS.items() if after & good}
     assert good == set(State)
@@ -65,5 +73,5 @@ def test_no_walk_leaves_an_end(wishes: list[State]) -> None:
     state, ended = State.ACCEPTED, None
     for wish in wishes:
         state = wish if allowed(state, wish) else state
-        ended = ended or (state if state in TERMINAL else None)
+        ended = ended or (state if state in ENDS else None)
     assert ended is None or state is ended

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import (
-    REPLACEABLE,
+    ABANDONED,
     admission_event,
     admitted,
     check_admission,
     check_same_content,
     defect,
+    gives_back,
+    may_succeed,
     nothing_to_replace,
     numbered,
     numbering_event,
@@ -20,7 +22,7 @@ from kaipiao.ledger.changes import (
     replaced_event,
 )
 from kaipiao.ledger.memory.handle import Handle
-from kaipiao.ledger.memory.store import Account, HeldBlock, prepared
+from kaipiao.ledger.memory.store import ZERO, Account, HeldBlock, prepared
 from kaipiao.ledger.port import Admission, AdmitOutcome, AdmitResult, EventDraft, InvoiceRecord
 
 
@@ -50,7 +52,7 @@ class Admissions(Handle):
 
     def _admit(self, admission: Admission) -> AdmitResult:
         live = self._live(admission)
-        if live is not None and not numbers(admission, live) and not self._may_succeed(admission, live):
+        if live is not None and not numbers(admission, live) and not may_succeed(admission, live, self._under_way):
             return AdmitResult(AdmitOutcome.KNOWN, live)
         block = self._block(admission)
         if admission.number is not None and block is None:
@@ -58,7 +60,8 @@ class Admissions(Handle):
         if admission.number is not None and (admission.taxpayer, admission.number) in self.store.numbers:
             return AdmitResult(AdmitOutcome.NUMBER_USED)
         account_key = (admission.taxpayer, admission.channel, admission.month)
-        if admission.quota > self.store.accounts.get(account_key, Account()).left:
+        left = self.store.accounts.get(account_key, Account()).left + self._given_back(admission, live)
+        if admission.quota > left:
             return AdmitResult(AdmitOutcome.QUOTA_SHORT)
         return AdmitResult(AdmitOutcome.ADMITTED, self._store(admission, block, live))
 
@@ -66,15 +69,17 @@ class Admissions(Handle):
         identity = self.store.orders.get((admission.taxpayer, admission.order))
         return None if identity is None else self.store.invoices[(admission.taxpayer, identity)]
 
-    def _may_succeed(self, admission: Admission, live: InvoiceRecord) -> bool:
-        """R14: a successor of the live invoice, which was finally refused and has no sender without an outcome."""
-        if admission.replaces != live.id or live.state not in REPLACEABLE:
-            return False
-        return live.state is State.EXPIRED or not any(
-            upload.end is None and live.id in upload.attempts
+    def _under_way(self, live: InvoiceRecord) -> bool:
+        return any(
+            (upload.end is None or upload.end.cause == ABANDONED) and live.id in upload.attempts
             for upload in self.store.uploads.values()
             if upload.taxpayer == live.taxpayer
         )
+
+    def _given_back(self, admission: Admission, live: InvoiceRecord | None) -> Decimal:
+        if live is None or admission.replaces != live.id or not gives_back(admission, live):
+            return ZERO
+        return self.store.taken_quota.get((live.taxpayer, live.id), ZERO)
 
     def _block(self, admission: Admission) -> HeldBlock | None:
         """The block, when it still has this epoch and holds this number."""
@@ -110,4 +115,7 @@ class Admissions(Handle):
         if numbers(admission, live):
             return numbered(live, admission), [numbering_event(admission)]
         self.store.keep(replaced(live))
-        return admitted(admission), [replaced_event(live, admission), admission_event(admission)]
+        if released := self._given_back(admission, live):
+            self.store.accounts[(live.taxpayer, live.channel, live.month)].issued -= released
+            del self.store.taken_quota[(live.taxpayer, live.id)]
+        return admitted(admission), [replaced_event(live, admission, released), admission_event(admission)]

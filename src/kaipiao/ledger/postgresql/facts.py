@@ -21,12 +21,16 @@ class Found:
     blocks: dict[tuple[str, int], BlockSeen]
     numbers: set[tuple[str, str]]
     accounts: dict[tuple[str, str, str], int]
+    quotas: dict[tuple[str, int], int]
 
     def live(self, taxpayer: str, order: str) -> InvoiceRecord | None:
         return self.records.get((taxpayer, order))
 
     def under_way(self, record: InvoiceRecord) -> bool:
         return (record.taxpayer, record.id) in self.open_uploads
+
+    def taken(self, record: InvoiceRecord) -> int:
+        return self.quotas.get((record.taxpayer, record.id), 0)
 
     def block(self, taxpayer: str, block: int) -> BlockSeen | None:
         return self.blocks.get((taxpayer, block))
@@ -52,12 +56,14 @@ async def facts_of(transaction: Transaction, items: Sequence[Admission]) -> Foun
     numbers = sorted({(a.taxpayer, a.number) for a in items if a.number is not None})
     given = await transaction.rows(sql.NUMBERS_GIVEN, *columns(numbers, 2)) if numbers else []
     under_way = await transaction.rows(sql.UNDER_WAY, *columns(replaced, 2)) if replaced else []
+    quotas = await transaction.rows(sql.TAKEN_QUOTAS, *columns(replaced, 2)) if replaced else []
     return Found(
         {(record.taxpayer, record.order): record for record in records},
         {(taxpayer, invoice) for taxpayer, invoice in under_way},
         blocks,
         {(taxpayer, number) for taxpayer, number in given},
         accounts,
+        {(taxpayer, invoice): quota for taxpayer, invoice, quota in quotas},
     )
 
 
@@ -70,7 +76,7 @@ async def _blocks(transaction: Transaction, items: Sequence[Admission]) -> dict[
 
 
 async def _accounts(transaction: Transaction, items: Sequence[Admission]) -> dict[tuple[str, str, str], int]:
-    wanted = sorted({(a.taxpayer, a.channel, a.month) for a in items if a.quota})
+    wanted = sorted({(a.taxpayer, a.channel, a.month) for a in items if a.quota or a.replaces is not None})
     if not wanted:
         return {}
     found = await transaction.rows(sql.LOCK_ACCOUNTS, *columns(wanted, 3))

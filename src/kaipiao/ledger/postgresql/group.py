@@ -107,6 +107,9 @@ async def _replace(transaction: Transaction, desk: Desk) -> None:
     digests = [order_digest(live.order) for live, _ in desk.replaced]
     await transaction.execute(sql.REPLACE_ORDERS, taxpayers, digests, [new.id for _, new in desk.replaced])
     await transaction.execute(sql.REPLACE_INVOICES, taxpayers, [live.id for live, _ in desk.replaced])
+    if desk.released:
+        given = [(live.taxpayer, live.id, live.channel, live.month, amount) for live, amount in desk.released]
+        await transaction.execute(sql.RELEASE_QUOTA, *columns(given, 5))
 
 
 def _moves(desk: Desk) -> Moves:

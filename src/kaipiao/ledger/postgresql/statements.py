@@ -299,7 +299,29 @@ ON e.taxpayer = w.taxpayer AND e.number = w.number
 UNDER_WAY = """
 SELECT a.taxpayer, a.invoice FROM attempt AS a
 JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id) ON a.taxpayer = w.taxpayer AND a.invoice = w.id
-JOIN upload AS u ON u.taxpayer = a.taxpayer AND u.id = a.upload WHERE u.ended_at IS NULL
+JOIN upload AS u ON u.taxpayer = a.taxpayer AND u.id = a.upload
+WHERE (u.ended_at IS NULL OR u.cause = 'process.died')
+"""
+
+TAKEN_QUOTAS = """
+SELECT i.taxpayer, i.id, i.quota FROM invoice AS i JOIN unnest($1::text[], $2::bigint[]) AS w (taxpayer, id)
+ON i.taxpayer = w.taxpayer AND i.id = w.id
+"""
+
+# The accounts are locked already, and an invoice has one predecessor.
+RELEASE_QUOTA = """
+WITH released AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+    AS w (taxpayer, id, channel, month, amount)
+), dropped AS (
+    DELETE FROM quota_entry AS e USING released AS w
+    WHERE e.taxpayer = w.taxpayer AND e.month = w.month AND e.invoice = w.id
+), free AS (
+    UPDATE invoice AS i SET quota = 0 FROM released AS w WHERE i.taxpayer = w.taxpayer AND i.id = w.id
+)
+UPDATE quota AS q SET issued = q.issued - w.total, remaining = q.remaining + w.total
+FROM (SELECT taxpayer, channel, month, sum(amount)::bigint AS total FROM released GROUP BY 1, 2, 3) AS w
+WHERE q.taxpayer = w.taxpayer AND q.channel = w.channel AND q.month = w.month
 """
 
 NUMBER_INVOICES = """

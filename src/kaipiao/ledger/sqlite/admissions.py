@@ -65,6 +65,10 @@ class _Facts:
     def under_way(self, record: InvoiceRecord) -> bool:
         return self._transaction.row(sql.OPEN_ATTEMPT, (record.taxpayer, record.id)) is not None
 
+    def taken(self, record: InvoiceRecord) -> int:
+        row: Any = self._transaction.row(sql.TAKEN_QUOTA, (record.taxpayer, record.id))
+        return int(row[0]) if row else 0
+
     def block(self, taxpayer: str, block: int) -> BlockSeen | None:
         row: Any = self._transaction.row(sql.BLOCK, (taxpayer, block))
         return BlockSeen(*row) if row else None
@@ -89,11 +93,20 @@ def _store(transaction: Transaction, desk: Desk) -> None:
     insert(sql.INSERT_DOCUMENT, [rows.document_row(a, a.document) for a in numbered if a.document is not None])
     used = Counter((a.taxpayer, a.block) for a in numbered)
     many(sql.USE_NUMBERS, [(count, *key) for key, count in used.items()])
+    _release_quota(transaction, desk.released)
     _store_quota(transaction, [a for a in numbered if a.quota])
     many(sql.REPLACE_ORDER, [(successor.id, live.taxpayer, live.order) for live, successor in desk.replaced])
     many(sql.REPLACE_INVOICE, [(live.taxpayer, live.id) for live, _ in desk.replaced])
     for event, invoice in desk.events:
         transaction.append(event, invoice)
+
+
+def _release_quota(transaction: Transaction, released: list[tuple[InvoiceRecord, int]]) -> None:
+    owners = [(live.taxpayer, live.id) for live, _ in released]
+    transaction.many(sql.DROP_QUOTA_ISSUE, owners)
+    transaction.many(sql.TAKE_NO_QUOTA, owners)
+    given = [(-amount, -amount, live.taxpayer, live.channel, live.month) for live, amount in released]
+    transaction.many(sql.BOOK_ISSUE, given)
 
 
 def _store_quota(transaction: Transaction, taking: list[Admission]) -> None:

@@ -131,6 +131,12 @@ BOOK_ISSUE = """
 UPDATE quota SET issued = issued + ?, remaining = remaining - ? WHERE taxpayer = ? AND channel = ? AND month = ?
 """
 
+TAKEN_QUOTA = "SELECT quota FROM invoice WHERE taxpayer = ? AND id = ?"
+
+TAKE_NO_QUOTA = "UPDATE invoice SET quota = 0 WHERE taxpayer = ? AND id = ?"
+
+DROP_QUOTA_ISSUE = "DELETE FROM quota_entry WHERE taxpayer = ? AND kind = 'issue' AND invoice = ?"
+
 INSERT_QUOTA_ISSUE = """
 INSERT INTO quota_entry (taxpayer, channel, month, kind, invoice, asked, amount, at)
 VALUES (?, ?, ?, 'issue', ?, ?, ?, ?)
@@ -166,7 +172,7 @@ UPDATE invoice SET state = 'replaced', version = version + 1, next_at = NULL WHE
 
 OPEN_ATTEMPT = """
 SELECT 1 FROM attempt JOIN upload ON upload.taxpayer = attempt.taxpayer AND upload.id = attempt.upload
-WHERE attempt.taxpayer = ? AND attempt.invoice = ? AND upload.ended_at IS NULL LIMIT 1
+WHERE attempt.taxpayer = ? AND attempt.invoice = ? AND (upload.ended_at IS NULL OR upload.cause = 'process.died') LIMIT 1
 """
 
 INSERT_NUMBER = "INSERT INTO number_entry (taxpayer, number, block, invoice) VALUES (?, ?, ?, ?)"
