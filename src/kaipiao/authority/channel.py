@@ -47,6 +47,16 @@ class PhaseSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class FarTime:
+    """The far side's clock, as the Date of its answer told it. All in seconds since 1970: `date` by its clock, the others by
+    this machine's: it was written after `sent` and before `received`."""
+
+    date: float
+    sent: float
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """What happened on the wire. `bytes_sent`: bytes of this request that the kernel accepted (TLS records of
     application data; handshake not counted). `reused`: a kept connection, so earlier phases are missing."""
@@ -56,11 +66,21 @@ class Timeline:
     bytes_sent: int
     reused: bool
     peer: str | None  # address:port
+    far_time: FarTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An endpoint that a call tried first and of which not one byte of the request was sent. `code`: why."""
+
+    endpoint: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """`code` and `message` are the bureau's own (or a stable cause such as `connect.refused`); `retry_after` in seconds."""
+    """`code` and `message` are the bureau's own (or a stable cause such as `connect.refused`); `retry_after` in seconds.
+    `endpoint`: whose answer it is (scheme://host:port), empty where the channel has one address; `missed`: those before."""
 
     outcome: Outcome
     value: T | None = None
