@@ -85,6 +85,7 @@ class Transport:
             response = await self._pool.handle_async_request(request)
             try:
                 status, received = response.status, _named(response.headers)
+                record.dated(received.get("date"))
                 content = await self._body(response, record)
             finally:
                 await response.aclose()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
-from kaipiao.authority.channel import Phase, PhaseSpan, Timeline
+from kaipiao.authority.channel import FarTime, Phase, PhaseSpan, Timeline
 from kaipiao.authority.transport.failure import CAUSES, CERTIFICATE_REFUSED, Failure
 from kaipiao.authority.transport.settings import Timeouts
 
@@ -23,6 +25,7 @@ class Record:
         self.peer: str | None = None
         self.ended = False  # the far side closed the connection in order
         self.failure: Failure | None = None
+        self._far_time: FarTime | None = None
         self._timeouts = timeouts
         self._began = self._entered = time.monotonic()
         self._spans: list[PhaseSpan] = []
@@ -37,6 +40,18 @@ class Record:
         self._close_span(time.monotonic())
         self.failure = None
         self._entered = -1.0
+
+    def dated(self, date: str | None) -> None:
+        """The answer's Date, when its head has just come. One that is no date is none."""
+        writing = [span.start for span in self._spans if span.phase is Phase.WRITE]
+        if date is None or not writing:
+            return
+        try:
+            told = parsedate_to_datetime(date).astimezone(UTC).timestamp()
+        except (ValueError, OverflowError):
+            return
+        received = time.time()
+        self._far_time = FarTime(told, received - (time.monotonic() - self._began - writing[-1]), received)
 
     def left(self) -> float:
         """Seconds left of the present phase."""
@@ -56,7 +71,9 @@ class Record:
         spans = list(self._spans)
         if self.phase is not None and self._entered >= 0:
             spans.append(PhaseSpan(self.phase, self._entered - self._began, None))
-        return Timeline(self.phase or Phase.RESOLVE, tuple(spans), self.bytes_sent, self.reused, self.peer)
+        return Timeline(
+            self.phase or Phase.RESOLVE, tuple(spans), self.bytes_sent, self.reused, self.peer, self._far_time
+        )
 
     def _close_span(self, now: float) -> None:
         if self.phase is not None:
