@@ -121,6 +121,8 @@ TABLES = [
     "outage_watch",
     "checkpoint",
     "hour_total",
+    "month_book",
+    "finding",
     "alarm_desk",
     "alarm",
     "silence",

@@ -18,6 +18,7 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.accounts import AccountBooks
 from kaipiao.ledger.alarms import AlarmBooks
 from kaipiao.ledger.continuity import ContinuityBooks
+from kaipiao.ledger.month_books import MonthBooks
 from kaipiao.ledger.outages import OutageBooks
 from kaipiao.ledger.requests import RequestBooks
 from kaipiao.ledger.revocations import RevocationBooks
@@ -320,9 +321,9 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(AccountBooks, AlarmBooks, OutageBooks, RequestBooks, RevocationBooks, ContinuityBooks, Protocol):
+class Ledger(AccountBooks, AlarmBooks, OutageBooks, RequestBooks, RevocationBooks, ContinuityBooks, MonthBooks, Protocol):
     """The port; `AccountBooks` is its part about people, `AlarmBooks` about alarms, `OutageBooks` about outages, `RequestBooks` about requests with a key, `RevocationBooks` about
-    revoked tokens, `ContinuityBooks` about modes, budgets and cover. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
+    revoked tokens, `ContinuityBooks` about modes, budgets and cover, `MonthBooks` about months. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -7,6 +7,7 @@ from kaipiao.ledger.memory.admissions import Admissions
 from kaipiao.ledger.memory.alarms import Alarms
 from kaipiao.ledger.memory.continuity import Continuity
 from kaipiao.ledger.memory.counts import contradictions
+from kaipiao.ledger.memory.month_books import Months
 from kaipiao.ledger.memory.numbers import Numbers
 from kaipiao.ledger.memory.outages import Outages
 from kaipiao.ledger.memory.quotas import Quotas
@@ -31,6 +32,7 @@ class MemoryLedger(
     Requests,
     Revocations,
     Continuity,
+    Months,
     Alarms,
 ):
     """`Ledger` in memory. Handles that share a `MemoryStore` are nodes on one ledger."""

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.changes import check_event
-from kaipiao.ledger.memory.alarm_tables import AlarmTables
 from kaipiao.ledger.continuity import Checkpoint, HourTotal
+from kaipiao.ledger.memory.alarm_tables import AlarmTables
 from kaipiao.ledger.memory.people import People
+from kaipiao.ledger.month_books import FindingRow, MonthBook
 from kaipiao.ledger.outages import OutageRow, OutageWatch
 from kaipiao.ledger.port import (
     ChainHead,
@@ -133,6 +134,8 @@ class MemoryStore:
     hours: dict[str, dict[datetime, HourTotal]] = field(default_factory=dict)  # by taxpayer and first instant
     outage_watch: OutageWatch = field(default_factory=OutageWatch)
     outages: dict[int, OutageRow] = field(default_factory=dict)
+    month_books: dict[tuple[str, str, str], MonthBook] = field(default_factory=dict)
+    findings: dict[tuple[str, str, str], dict[tuple[str, str], FindingRow]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     tips: dict[str, ChainTip] = field(default_factory=dict)
     heads: list[ChainHead] = field(default_factory=list)

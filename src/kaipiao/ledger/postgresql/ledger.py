@@ -8,6 +8,7 @@ from kaipiao.ledger.postgresql.alarms import Alarms
 from kaipiao.ledger.postgresql.continuity import Continuity
 from kaipiao.ledger.postgresql.contradictions import CONTRADICTIONS
 from kaipiao.ledger.postgresql.due import Due
+from kaipiao.ledger.postgresql.month_books import Months
 from kaipiao.ledger.postgresql.numbers import Numbers
 from kaipiao.ledger.postgresql.outages import Outages
 from kaipiao.ledger.postgresql.quotas import Quotas
@@ -34,6 +35,7 @@ class PostgresqlLedger(
     Requests,
     Revocations,
     Continuity,
+    Months,
     Alarms,
     Outages,
 ):

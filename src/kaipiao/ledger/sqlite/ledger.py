@@ -8,6 +8,7 @@ from kaipiao.ledger.sqlite.admissions import Admissions
 from kaipiao.ledger.sqlite.alarms import Alarms
 from kaipiao.ledger.sqlite.continuity import Continuity
 from kaipiao.ledger.sqlite.due import Due
+from kaipiao.ledger.sqlite.month_books import Months
 from kaipiao.ledger.sqlite.numbers import Numbers
 from kaipiao.ledger.sqlite.outages import Outages
 from kaipiao.ledger.sqlite.quotas import Quotas
@@ -32,6 +33,7 @@ class SqliteLedger(
     Requests,
     Revocations,
     Continuity,
+    Months,
     Alarms,
     Outages,
 ):
