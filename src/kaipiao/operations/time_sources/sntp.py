@@ -35,7 +35,9 @@ class TimeServer:
         cookie = secrets.token_bytes(8)
         try:
             transport, _ = await asyncio.wait_for(
-                loop.create_datagram_endpoint(lambda: _Waiter(answer, cookie, self._now), (self._host, self._port)),
+                loop.create_datagram_endpoint(
+                    lambda: _Waiter(answer, cookie, self._now), remote_addr=(self._host, self._port)
+                ),
                 PATIENCE,
             )
         except (OSError, TimeoutError, UnicodeError):
