@@ -18,6 +18,7 @@ from kaipiao.language import Text
 
 FILE_NAME = "kaipiao.toml"
 NO_TENANT = "default"  # a taxpayer of no group: its share of the platform is its own
+MAIL_ADDRESS = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,250}$"
 STORED_KEY = "key:"  # before the id of a key of the key store, where else the name of a file stands
 
 
@@ -228,6 +229,75 @@ class PolicySettings(Part):
     probe_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
 
 
+class AlarmChannelSettings(Part):
+    """A way to tell people. `url_file`, `secret_file`, `password_file`: files that hold them. Webhook: `url_file`, `secret_file`
+    (whsec_…, one a line). Robots (wecom, dingtalk, feishu): `url_file`, and `secret_file` where the robot signs (not wecom).
+    E-mail: `host`, `sender`, `recipients`, `user` and `password_file` where the server asks for them. `ca_file`: trusted instead of
+    the machine's own; verification is never off. `internal`: may lead into a private network or to this machine."""
+
+    kind: Literal["email", "webhook", "wecom", "dingtalk", "feishu"]
+    url_file: str | None = None
+    secret_file: str | None = None
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]{1,253}$")] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Literal["starttls", "implicit"] = "starttls"
+    user: Annotated[str, Field(min_length=1, max_length=320)] | None = None
+    password_file: str | None = None
+    sender: Annotated[str, Field(pattern=MAIL_ADDRESS)] | None = None
+    recipients: Annotated[list[Annotated[str, Field(pattern=MAIL_ADDRESS)]], Field(max_length=50)] = []
+    ca_file: str | None = None
+    internal: bool = False
+    patience: Annotated[float, Field(ge=0.1, le=60)] = 15.0  # real seconds for one try
+
+    @model_validator(mode="after")
+    def _coherent(self) -> AlarmChannelSettings:
+        needed = {"email": ("host", "sender", "recipients"), "webhook": ("url_file", "secret_file")}
+        for name in needed.get(self.kind, ("url_file",)):
+            if not getattr(self, name):
+                raise ValueError(f"{name}: a channel of kind {self.kind} needs it / 这种渠道须填写")
+        if self.kind == "wecom" and self.secret_file is not None:
+            raise ValueError("secret_file: a robot of wecom has none / 企业微信机器人没有签名密钥")
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user, password_file: both or none / 须同时填写")
+        return self
+
+
+class AlarmRoutes(Part):
+    """Which channels are told of an alarm of this severity: the first that takes it; the next when one fails."""
+
+    critical: list[str] = []
+    warning: list[str] = []
+    info: list[str] = []
+
+
+class AlarmSettings(Part):
+    """Who is told of what. `gather_s`: what comes together within so long is one message. `pause_s`: after a message, the next
+    one about alarms of the same sort at the earliest (both of the platform's clock). `give_up_hours`: real time after which a
+    message that no channel takes is given up."""
+
+    gather_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+    pause_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    give_up_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 24.0
+    routes: AlarmRoutes = AlarmRoutes()
+    channel: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], AlarmChannelSettings] = {}
+
+    @model_validator(mode="after")
+    def _coherent(self) -> AlarmSettings:
+        for severity, names in self.routes.model_dump().items():
+            missing = [name for name in names if name not in self.channel]
+            if missing:
+                raise ValueError(f"routes.{severity}: no such channel {missing[0]!r} / 没有这个渠道")
+        return self
+
+
+class OutageSettings(Part):
+    """Seconds of the platform's clock. `flap_seconds`: a mode that falls again within so long after it came back is the same
+    outage; so long it is not closed either. `sample_seconds`: between two counts of what waits."""
+
+    flap_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    sample_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
+
+
 class Settings(Part):
     environment: Literal["test", "production"] = "production"
     node: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "node-1"
@@ -239,6 +309,8 @@ class Settings(Part):
     channel: dict[str, ChannelSettings] = {}
     clock: ClockSettings = ClockSettings()
     policy: PolicySettings = PolicySettings()
+    outage: OutageSettings = OutageSettings()
+    alarm: AlarmSettings = AlarmSettings()
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:

@@ -16,7 +16,15 @@ from pydantic import BaseModel
 from kaipiao.api.app import routes
 from kaipiao.authority.leqi.settings import CAPABILITIES
 from kaipiao.cli.main import app
-from kaipiao.settings import ChannelLimits, ChannelSettings, PolicySettings, Settings, TaxpayerSettings, TimeoutSettings
+from kaipiao.settings import (
+    AlarmChannelSettings,
+    ChannelLimits,
+    ChannelSettings,
+    PolicySettings,
+    Settings,
+    TaxpayerSettings,
+    TimeoutSettings,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
@@ -199,5 +207,6 @@ def test_the_reference_has_every_setting_with_its_default() -> None:
     whole = [(name, default) for name, default in settings_of(Settings) if not name.startswith("policy.")]
     sellers = settings_of(TaxpayerSettings, "taxpayer[].")
     channel = [row for row in settings_of(ChannelSettings) if not row[0].startswith(("limits.", "timeouts."))]
-    rest = [*settings_of(TimeoutSettings), *settings_of(PolicySettings)]
+    alarms = settings_of(AlarmChannelSettings, "alarm.channel.NAME.")
+    rest = [*alarms, *settings_of(TimeoutSettings), *settings_of(PolicySettings)]
     assert settings_page() == dict([*whole, *sellers, *channel, *limits.items(), *rest])
