@@ -21,6 +21,7 @@ from kaipiao.api.door.body_pace import BodyPace
 from kaipiao.api.door.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.app.channels import leqi_of, tls_of
+from kaipiao.app.outages import outage_loop
 from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
@@ -122,6 +123,7 @@ class Platform:
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
             self._side_loops.append(Loop("access", notes.look, SystemClock()))
+            self._side_loops.append(self._outages())
             self._side_loops.append(Loop("revocations", self._share_revocations, SystemClock(), REVOCATIONS_REST))
         for loop in self._side_loops:
             opened.push_async_callback(loop.stop, self._policy.stop_grace)
@@ -129,6 +131,10 @@ class Platform:
         if self._issuing:
             await self.node.start()
             opened.push_async_callback(self.node.stop)
+
+    def _outages(self) -> Loop:
+        ours = (self._audit_sealer, self._public, self._workers, self.clock)
+        return outage_loop(self.settings.outage, self.ledger, self._channels, self.node.leads, *ours)
 
     async def _share_revocations(self) -> float:
         return await self.tokens.shared.look(self.ledger, SystemClock().now())

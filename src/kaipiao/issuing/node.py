@@ -165,6 +165,10 @@ class Node:
             self._shards.ask_for_stock(taxpayer)
             self._leases["shards"].wake()
 
+    def leads(self) -> bool:
+        """Whether this is the node that does what one of all has to do."""
+        return self._shards.leads()
+
     def _workers(self) -> tuple[Numberer | Uploader | Settler | Supply, ...]:
         return (self._numberer, self._uploader, self._settler, self._supply)
 

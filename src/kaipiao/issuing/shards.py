@@ -55,6 +55,10 @@ class Shards:
         """Whether a node has not been there for two leases: no call of it is followed by anybody any more."""
         return bool(self._present) and node not in self._present
 
+    def leads(self) -> bool:
+        """Whether this node is the first by name of those that are there. For a moment two may believe it, or none."""
+        return self._node == min(self._present, default="") and self._now() < self._until
+
     def ask_for_stock(self, taxpayer: str) -> None:
         """Tell the holder, with the next round, that this taxpayer's numbers or quota are used up."""
         self._short.add(taxpayer)

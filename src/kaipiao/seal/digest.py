@@ -31,6 +31,20 @@ def _by_cryptography(data: bytes) -> bytes:
     return digest.finalize()
 
 
+class RunningSm3:
+    """SM3 of what comes piece by piece."""
+
+    def __init__(self) -> None:
+        self._hash = hashes.Hash(hashes.SM3())
+
+    def update(self, data: bytes) -> None:
+        self._hash.update(data)
+
+    def digest(self) -> bytes:
+        """Of everything so far. Called once."""
+        return self._hash.finalize()
+
+
 def choose() -> Callable[[bytes], bytes]:
     """hashlib where this Python's OpenSSL has SM3 (it is the faster one), else cryptography, which brings its own."""
     try:
