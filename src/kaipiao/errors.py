@@ -10,6 +10,7 @@ KaipiaoError
 │   ├── OrderConflict            KP-ORDER-01   same order key, other content
 │   ├── OrderNotCancellable      KP-ORDER-02   it has a number already
 │   ├── OrderCancelled           KP-ORDER-03   this order was cancelled before it got a number
+│   ├── OrderNotReplaceable      KP-ORDER-05   it is not finally refused or expired
 │   ├── OrderAmbiguous           KP-ORDER-04   several taxpayers have an order of this key
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
@@ -190,6 +191,19 @@ class OrderCancelled(InputRefused):
 
 class OrderAmbiguous(InputRefused):
     """Several taxpayers of the caller have an order of this key. Nothing was done."""
+class OrderNotReplaceable(InputRefused):
+    """Only what is finally not held by the bureau gets a successor. `facts`: `number`, `state`."""
+
+    code = "KP-ORDER-05"
+    title = Text("这张发票现在不能由后继发票替换", "This invoice cannot be replaced by a successor now")
+    next_step = Text(
+        "只有终局被拒或逾期、且没有任何一份可能仍在途的发票可以替换：见 kaipiao repair show。",
+        "Only what was finally refused or is expired, with no copy that may still arrive, can be: see `kaipiao repair show`.",
+    )
+    resend = Resend.SAME_KEY
+    status = 409
+
+
 
     code = "KP-ORDER-04"
     title = Text("几个纳税人都有这个订单号", "Several taxpayers have an order of this key")

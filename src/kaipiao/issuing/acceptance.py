@@ -50,6 +50,14 @@ def numbering(admission: Admission, sealed: SealedDocument, accepted: InvoiceRec
     return replace(admission, id=accepted.id, replaces=accepted.replaces, event=event)
 
 
+def succession(admission: Admission, predecessor: InvoiceRecord, *, window_closed: bool) -> Admission:
+    """The same admission as the successor of this invoice (R14)."""
+    event = admission.event
+    if event is not None:
+        event = replace(event, data={**event.data, "replaces": predecessor.number})
+    return replace(admission, replaces=predecessor.id, window_closed=window_closed, event=event)
+
+
 def cancellation(record: InvoiceRecord, now: datetime) -> Advance:
     """Holds only while the order is as it was seen: of a numbering and a cancellation, one wins."""
     event = trail.changed(record, "cancelled", now, **trail.by())

@@ -20,6 +20,7 @@ from kaipiao.errors import (
     OrderCancelled,
     OrderConflict,
     OrderNotCancellable,
+    OrderNotReplaceable,
     QuotaExhausted,
     QuotaNotValid,
     RulesBroken,
@@ -31,7 +32,7 @@ from kaipiao.invoice.lifecycle import State
 from kaipiao.invoice.model import Draft, Invoice, Seller
 from kaipiao.invoice.rules import Verdict, check_draft
 from kaipiao.issuing import trail
-from kaipiao.issuing.acceptance import acceptance, cancellation, numbering
+from kaipiao.issuing.acceptance import acceptance, cancellation, numbering, succession
 from kaipiao.issuing.commit import Committer
 from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.numbers import NumberDesk, Taken
@@ -66,6 +67,12 @@ class Issued:
 class _Frozen:
     invoice: Invoice
     sealed: SealedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class _Succession:
+    predecessor: InvoiceRecord
+    window_closed: bool
 
 
 class Issuer:
@@ -168,6 +175,20 @@ class Issuer:
         draft = load_draft(accepted.content)
         return (await self._issue(draft, accepted.content, accepted.content_digest, accepted)).record
 
+    async def succeed(
+        self, predecessor: InvoiceRecord, draft: Draft | None = None, *, window_closed: bool = False
+    ) -> Issued:
+        """A successor under a new number for the same order: with the same content, or corrected. When the predecessor has
+        one already, that is the answer. Raises as `issue` does, and `OrderNotReplaceable` when the ledger does not allow it
+        (`Ledger.admit`). What only asking can tell is for `successor.Successors`."""
+        content = predecessor.content if draft is None else draft_bytes(draft)
+        wanted = load_draft(content) if draft is None else draft
+        self.callers += 1
+        try:
+            return await self._issue(wanted, content, sm3(content), None, _Succession(predecessor, window_closed))
+        finally:
+            self.callers -= 1
+
     async def cancel(self, taxpayer: str, order: str) -> InvoiceRecord:
         """The order as cancelled; again is the same. Raises `NotFound`, `OrderNotCancellable` once it has a number, and
         `OutcomeUnknown` when it must be asked for again."""
@@ -199,7 +220,12 @@ class Issuer:
         return result.record
 
     async def _issue(
-        self, draft: Draft, content: bytes, digest: bytes, accepted: InvoiceRecord | None = None
+        self,
+        draft: Draft,
+        content: bytes,
+        digest: bytes,
+        accepted: InvoiceRecord | None = None,
+        after: _Succession | None = None,
     ) -> Issued:
         desk = self._desk(draft)
         self._gate(draft.seller_tax_number)
@@ -211,7 +237,7 @@ class Issuer:
             self._check_quota_valid(draft.seller_tax_number, desk.channel, made_at)
             year = year_of(made_at)
             taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
-            result, document = await self._admit(draft, desk, taken, made_at, content, digest, accepted)
+            result, document = await self._admit(draft, desk, taken, made_at, content, digest, accepted, after)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
                 self._note_made(result.record.made_at)
                 return Issued(result.record, document, replayed=False)
@@ -227,6 +253,8 @@ class Issuer:
                 raise QuotaExhausted(taxpayer=draft.seller_tax_number)
             if result.record is None:
                 raise Internal(outcome=result.outcome.value)
+            if after is not None and result.record.id == after.predecessor.id:
+                raise OrderNotReplaceable(number=result.record.number, state=result.record.state.value)
             self._check_same(result.record, content, digest)
             if result.record.state is not State.ACCEPTED:
                 return await self._replay(result.record)
@@ -247,6 +275,7 @@ class Issuer:
         content: bytes,
         digest: bytes,
         accepted: InvoiceRecord | None,
+        after: _Succession | None,
     ) -> tuple[AdmitResult, SealedDocument]:
         """A number is given back only when its pair was surely not stored: before the commit, or when the ledger says so."""
         year = year_of(made_at)
@@ -259,6 +288,8 @@ class Issuer:
             admission = self._admission(draft, desk, taken, made_at, content, digest, document)
             if accepted is not None:
                 admission = numbering(admission, document.sealed, accepted)
+            elif after is not None:
+                admission = succession(admission, after.predecessor, window_closed=after.window_closed)
         except BaseException:
             free()
             raise

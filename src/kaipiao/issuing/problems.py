@@ -64,7 +64,18 @@ LEASE_LOST = Problem(
     ),
     _NOTHING,
 )
-OF_ISSUING = (LATE, NO_RESULT, DEFECT, DIED, NEVER_BEGUN, NOTHING_TO_SEND, LEASE_LOST)
+ALIVE = Problem(
+    "KP-REPLACED-ALIVE",
+    Text(
+        "它已被后继发票替换，之后却可能又有一份送达税局：两张可能都被持有。",
+        "It was replaced by its successor, and a copy of it may have reached the bureau afterwards: both may be held.",
+    ),
+    Text(
+        "运行 kaipiao repair run ask-replaced 向税局查询；若两张都在，对其中一张开红字。",
+        "Ask the bureau by `kaipiao repair run ask-replaced`; if it holds both, make a red letter for one.",
+    ),
+)
+OF_ISSUING = (LATE, NO_RESULT, DEFECT, DIED, NEVER_BEGUN, NOTHING_TO_SEND, LEASE_LOST, ALIVE)
 
 
 def answered(outcome: Outcome, problem: Problem) -> Answer[T]:

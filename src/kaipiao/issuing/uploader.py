@@ -16,6 +16,7 @@ from functools import partial
 from kaipiao.authority.channel import Answer, Channel, Outcome, Phase, Timeline, UploadItem
 from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError, OutcomeUnknown
+from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions
 from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.errands import Errands
@@ -25,6 +26,7 @@ from kaipiao.issuing.ports import Ids
 from kaipiao.issuing.problems import DIED, LEASE_LOST, NEVER_BEGUN, NOTHING_TO_SEND, answered
 from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
+from kaipiao.issuing.stragglers import straggled
 from kaipiao.issuing.wire import answer_of, unreached, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, Upload, UploadEnd
 
@@ -207,7 +209,30 @@ class Uploader:
             timeline=timeline_json(line),
             attempts={a.id: answer.outcome.value for a in advances},
         )
-        await self._ledger.end_upload(end, advances)
+        if self._clock.now() - upload.begun_at >= timedelta(seconds=self._policy.abandoned_seconds):
+            advances = await self._as_they_stand(upload, answer, advances)  # others may have moved them on long ago
+        held = await self._ledger.end_upload(end, advances)
+        if not all(held):
+            missed = [advance for advance, holds in zip(advances, held, strict=True) if not holds]
+            await self._ledger.advance(await self._as_they_stand(upload, answer, missed))
+
+    async def _as_they_stand(self, upload: Upload, answer: Answer[str], advances: list[Advance]) -> list[Advance]:
+        """Of invoices that changed since they were claimed: what the answer means for them as they stand now."""
+        claimed = {record.id: record for record in upload.records}
+        numbers = [record.number for record in upload.records if record.number]
+        now = {record.id: record for record in await self._ledger.find(upload.taxpayer, numbers=numbers)}
+        seen = (self._seen(claimed[a.id], now.get(a.id), a, upload, answer) for a in advances)
+        return [advance for advance in seen if advance is not None]
+
+    def _seen(
+        self, claimed: InvoiceRecord, now: InvoiceRecord | None, advance: Advance, upload: Upload, answer: Answer[str]
+    ) -> Advance | None:
+        if now is None or now.version == advance.version:
+            return advance
+        caps, moment = self._channels[upload.channel].capabilities, self._clock.now()
+        if now.state is State.UPLOADING and now.tries == claimed.tries:  # still in this very call
+            return decisions.after_upload(now, answer, len(upload.records), caps, self._policy, moment)
+        return straggled(now, answer, caps, moment)
 
     def _note_hold(self, upload: Upload, answer: Answer[str]) -> None:
         """What was not taken in is tried with one invoice at a time, each time another, until one is taken in."""
