@@ -32,6 +32,8 @@ KaipiaoError
 │   ├── NotQualified             KP-ISSUE-03   risk, status (business rule 4.7)
 │   ├── ClockUnsound             KP-ISSUE-04   the clock runs backwards or leads the bureau's
 │   ├── ChannelCannotCarry       KP-ISSUE-06   it could never be uploaded (special elements)
+│   ├── BudgetEnded              KP-ISSUE-08   a contingency budget has ended: 48 h, the 13th, a limit of the table
+│   ├── Halted                   KP-ISSUE-09   issuing is halted: by an operator, or its own fault
 │   └── Stopping                 KP-ISSUE-05   the platform is shutting down
 ├── OutcomeUnknown               KP-LEDGER-01  the commit's fate is not known yet; same order key is safe
 ├── LedgerFault                  KP-LEDGER-02…  the durable truth cannot be read or written
@@ -402,6 +404,30 @@ class ClockUnsound(CannotIssue):
     code = "KP-ISSUE-04"
     title = Text("系统时钟不可信", "The clock cannot be trusted")
     next_step = Text("请校准本机时钟。", "Set this machine's clock right.")
+
+
+class BudgetEnded(CannotIssue):
+    """A contingency budget has ended (R8). `facts`: `bound`, `unlocks` (a code of what lets issuing go on, by itself as soon as
+    it is so), `unlocks_at` where that is a clock."""
+
+    code = "KP-ISSUE-08"
+    title = Text("应急预算已用完，停止开票", "A contingency budget has ended, nothing is issued")
+    next_step = Text(
+        "请按 unlocks 处理；条件恢复后自动继续，届时用同一订单号重发，或现在以 Prefer: respond-async 受理。",
+        "See `unlocks`; issuing goes on by itself. Send the same order key again then, or have the order accepted now with "
+        "Prefer: respond-async.",
+    )
+
+
+class Halted(CannotIssue):
+    """Issuing is halted. `facts`: `cause`, `since`, `reason` as the operator gave it, `unlocks`."""
+
+    code = "KP-ISSUE-09"
+    title = Text("开票已被暂停", "Issuing is halted")
+    next_step = Text(
+        "请联系操作员；解除（kaipiao mode --set auto）后用同一订单号重发。",
+        "Ask the operator; after the release (kaipiao mode --set auto) send the same order key again.",
+    )
 
 
 class Stopping(CannotIssue):

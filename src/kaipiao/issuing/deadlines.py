@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from kaipiao.authority.channel import Capabilities
-from kaipiao.clock import month_close
+from kaipiao.clock import month_close, month_end, year_end
+from kaipiao.issuing.budgets import Bound
 
 
 def upload_closes(made_at: datetime, capabilities: Capabilities) -> datetime:
@@ -19,3 +21,25 @@ def resolve_by(made_at: datetime, submitted_at: datetime | None, capabilities: C
     if submitted_at is None:
         return closes
     return min(closes, submitted_at + timedelta(seconds=capabilities.result_window))
+
+
+def clocks(
+    now: datetime, debt: datetime | None, quota_until: datetime | None, capabilities: Capabilities
+) -> dict[Bound, datetime]:
+    """When each clock ends issuing with nobody answering (R7, R8). `debt`: made_at of the oldest invoice that the bureau may
+    still have to hear of; without any an invoice that is made now is the first."""
+    ends = {
+        Bound.UPLOAD_WINDOW: (debt or now) + timedelta(seconds=capabilities.upload_window),
+        Bound.MONTH_END: month_end(now),
+        Bound.YEAR_END: year_end(now),
+    }
+    if debt is not None:
+        ends[Bound.MONTH_CLOSE] = month_close(debt)
+    if quota_until is not None:
+        ends[Bound.QUOTA_VALIDITY] = quota_until
+    return ends
+
+
+def first_of(ends: Mapping[Bound, datetime]) -> tuple[Bound, datetime]:
+    """The rule of a deadline, and the deadline."""
+    return min(ends.items(), key=lambda pair: (pair[1], pair[0]))

@@ -17,11 +17,11 @@ from kaipiao.errors import (
     KaipiaoError,
     NotFound,
     NotQualified,
+    NumbersExhausted,
     OrderCancelled,
     OrderConflict,
     OrderNotCancellable,
     OrderNotReplaceable,
-    QuotaExhausted,
     QuotaNotValid,
     RulesBroken,
     Stopping,
@@ -35,6 +35,7 @@ from kaipiao.issuing import trail
 from kaipiao.issuing.acceptance import acceptance, cancellation, numbering, succession
 from kaipiao.issuing.commit import Committer
 from kaipiao.issuing.deadlines import upload_closes
+from kaipiao.issuing.gate import Gate, OpenGate
 from kaipiao.issuing.numbers import NumberDesk, Taken
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids, Workers
@@ -92,6 +93,7 @@ class Issuer:
         refuse_reason: Callable[[str], str | None],
         quota_ended: Callable[[str, str, datetime], datetime | None],
         on_quota_short: Callable[[str, str], None],
+        gate: Gate | OpenGate | None = None,
     ) -> None:
         self._ledger = ledger
         self._desks = desks
@@ -103,6 +105,7 @@ class Issuer:
         self._refuse_reason = refuse_reason
         self._quota_ended = quota_ended
         self._on_quota_short = on_quota_short
+        self._budgets = gate or OpenGate()
         self._committer = Committer(ledger, clock, policy)
         self._last_made: datetime | None = None
         self.stopping = False
@@ -235,8 +238,7 @@ class Issuer:
             if accepted is not None:
                 made_at = max(made_at, accepted.made_at)
             self._check_quota_valid(draft.seller_tax_number, desk.channel, made_at)
-            year = year_of(made_at)
-            taken = await self._numbers.take(draft.seller_tax_number, desk.channel, year)
+            taken = await self._take(draft, desk, made_at)
             result, document = await self._admit(draft, desk, taken, made_at, content, digest, accepted, after)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
                 self._note_made(result.record.made_at)
@@ -250,7 +252,7 @@ class Issuer:
                 continue
             if result.outcome is AdmitOutcome.QUOTA_SHORT:
                 self._on_quota_short(draft.seller_tax_number, desk.channel)
-                raise QuotaExhausted(taxpayer=draft.seller_tax_number)
+                raise await self._budgets.out_of_quota(draft.seller_tax_number, desk.channel, made_at)
             if result.record is None:
                 raise Internal(outcome=result.outcome.value)
             if after is not None and result.record.id == after.predecessor.id:
@@ -259,6 +261,15 @@ class Issuer:
             if result.record.state is not State.ACCEPTED:
                 return await self._replay(result.record)
             accepted = result.record
+
+    async def _take(self, draft: Draft, desk: Desk, made_at: datetime) -> Taken:
+        """The next number, as far as modes and budgets allow one."""
+        taxpayer = draft.seller_tax_number
+        self._budgets.check(taxpayer, desk.channel, draft.kind.value, made_at)
+        try:
+            return await self._numbers.take(taxpayer, desk.channel, year_of(made_at))
+        except NumbersExhausted as used_up:
+            raise await self._budgets.out_of_numbers(taxpayer, desk.channel, made_at) from used_up
 
     def _check_quota_valid(self, taxpayer: str, channel: str, made_at: datetime) -> None:
         ended = self._quota_ended(taxpayer, channel, made_at)

@@ -50,6 +50,10 @@ class ContinuityBooks(Protocol):
         """`oldest_debt` of those who have any."""
         ...
 
+    async def shard_holders(self) -> dict[str, str]:
+        """By taxpayer the node that holds its shard, of those that are held."""
+        ...
+
     async def keep_hours(self, taxpayer: str, first: datetime, end: datetime) -> int:
         """Count the hours that were not counted yet, at most `HOURS_AT_ONCE`, from `first` or the first invoice on, before
         `end`; forget what lies before `first`. All instants are whole hours. Returns how many were counted; again until it

@@ -102,3 +102,12 @@ async def test_who_has_no_invoices_has_no_hours_and_a_long_gap_is_counted_in_ste
     later = end + timedelta(days=40)
     assert await books.ledger.keep_hours(TAXPAYER, later - timedelta(days=28), later) == 48
     assert await books.ledger.hours(TAXPAYER, [NOW]) == [], "what is older than four weeks is forgotten"
+
+
+@on_every_ledger
+async def test_it_is_known_which_node_works_for_whom(books: Books) -> None:
+    assert await books.ledger.shard_holders() == {}
+    await books.ledger.hold_shards("a", [TAXPAYER, OTHER_TAXPAYER], 15.0)
+    assert await books.other.shard_holders() == {TAXPAYER: "a", OTHER_TAXPAYER: "a"}
+    await books.ledger.release_shards("a", [TAXPAYER])
+    assert await books.other.shard_holders() == {OTHER_TAXPAYER: "a"}

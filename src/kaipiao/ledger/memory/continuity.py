@@ -40,6 +40,9 @@ class Continuity(Handle):
                     oldest[record.taxpayer] = min(record.made_at, oldest.get(record.taxpayer, record.made_at))
         return oldest
 
+    async def shard_holders(self) -> dict[str, str]:
+        return {taxpayer: shard.node for taxpayer, shard in self.store.shards.items() if shard.node is not None}
+
     async def keep_hours(self, taxpayer: str, first: datetime, end: datetime) -> int:
         kept = self.store.hours.setdefault(taxpayer, {})
         made = [

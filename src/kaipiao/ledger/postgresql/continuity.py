@@ -21,6 +21,8 @@ SIGNALS = f"""
 SELECT {sql.EVENT_COLUMNS} FROM event
 WHERE taxpayer IS NULL AND position > $1 AND kind = ANY ($2::text[]) ORDER BY position LIMIT $3
 """  # noqa: S608
+# lint: all taxpayers: which node works for whom
+SHARD_HOLDERS = "SELECT taxpayer, node FROM shard WHERE node IS NOT NULL"
 CHECKPOINT = "SELECT version, content FROM checkpoint WHERE name = $1"
 FIRST_CHECKPOINT = """
 INSERT INTO checkpoint (name, version, content) VALUES ($1, 1, $2) ON CONFLICT (name) DO NOTHING
@@ -70,6 +72,9 @@ class Continuity(Handle):
     async def oldest_debts(self, taxpayers: Collection[str]) -> dict[str, datetime]:
         found = await self._fetch(OLDEST_DEBTS, sorted(taxpayers), sorted(str(state) for state in DEBT))
         return {taxpayer: instant_of(at) for taxpayer, at in found}
+
+    async def shard_holders(self) -> dict[str, str]:
+        return dict(await self._fetch(SHARD_HOLDERS))
 
     async def keep_hours(self, taxpayer: str, first: datetime, end: datetime) -> int:
         async def keep(transaction: Transaction) -> int:

@@ -22,6 +22,8 @@ SIGNALS = f"""
 SELECT {sql.EVENT_COLUMNS} FROM event
 WHERE taxpayer IS NULL AND position > ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?
 """  # noqa: S608
+# lint: all taxpayers: which node works for whom
+SHARD_HOLDERS = "SELECT taxpayer, node FROM shard WHERE node IS NOT NULL"
 CHECKPOINT = "SELECT version, content FROM checkpoint WHERE name = ?"
 FIRST_CHECKPOINT = """
 INSERT INTO checkpoint (name, version, content) VALUES (?, 1, ?) ON CONFLICT (name) DO NOTHING
@@ -62,6 +64,9 @@ class Continuity(Handle):
             return {taxpayer: instant_of(at) for taxpayer, at in found if at is not None}
 
         return await self._read(read)
+
+    async def shard_holders(self) -> dict[str, str]:
+        return dict(await self._read(lambda c: c.execute(SHARD_HOLDERS).fetchall()))
 
     async def keep_hours(self, taxpayer: str, first: datetime, end: datetime) -> int:
         return await self._write(lambda transaction: _keep(transaction, taxpayer, first, end))
