@@ -69,20 +69,17 @@ def obstacles(
 
 
 class MonthDesk:
-    """`view`, `wish` on any node; `carry_out` on the one that holds the taxpayer."""
+    """What any node may do: look, and write a wish down. Nobody is asked."""
 
-    def __init__(self, ledger: Ledger, channels: Mapping[str, Channel], calls: Calls, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
-        self._channels = channels
-        self._calls = calls
         self._clock = clock
 
     async def view(self, taxpayer: str, channel: str, month: str) -> MonthView:
-        """As the ledger has it now; nobody is asked."""
-        book = await book_of(self._ledger, taxpayer, channel, month)
-        return await self._view(book)
+        """As the ledger has it now."""
+        return await self.view_of(await book_of(self._ledger, taxpayer, channel, month))
 
-    async def _view(self, book: Book) -> MonthView:
+    async def view_of(self, book: Book) -> MonthView:
         place = (book.row.taxpayer, book.row.channel, book.row.month)
         tallies = await self._ledger.month_tally(*place)
         findings = await self._ledger.findings(place[0], channel=place[1], month=place[2], limit=10**6)
@@ -94,7 +91,7 @@ class MonthDesk:
     ) -> tuple[MonthView, tuple[str, ...]]:
         """Write the wish down. The second part says why not, when something stands in its way: then nothing is written."""
         book = await book_of(self._ledger, taxpayer, channel, month)
-        view = await self._view(book)
+        view = await self.view_of(book)
         refusal = _refusal(view, wish)
         if refusal or _is_so(view.content, wish):
             return view, refusal
@@ -102,7 +99,20 @@ class MonthDesk:
         if under_way is None or not under_way.is_open or under_way.wish is not wish:
             closing = Closing(wish, self._clock.now(), asked_by)
             await book.save(replace(book.content, closing=closing))
-        return await self._view(book), ()
+        return await self.view_of(book), ()
+
+
+class MonthCloser:
+    """Carries wishes out, on the node that holds the taxpayer."""
+
+    def __init__(
+        self, ledger: Ledger, channels: Mapping[str, Channel], calls: Calls, clock: Clock, desk: MonthDesk
+    ) -> None:
+        self._ledger = ledger
+        self._channels = channels
+        self._calls = calls
+        self._clock = clock
+        self._desk = desk
 
     async def carry_out(self, taxpayer: str, channel_name: str, month: str) -> int:
         """Bring the open wish of a book as far as it goes now. Returns 1 when it came to its end."""
@@ -126,7 +136,7 @@ class MonthDesk:
         silent = closing.sent_at is not None
         if silent and self._clock.now() < (closing.sent_at or self._clock.now()) + self._settle(channel):
             raise Later  # an earlier copy may still arrive
-        view = await self._view(book)
+        view = await self._desk.view_of(book)
         if refusal := _refusal(view, closing.wish):
             await self._refused(book, closing, refusal)
             return

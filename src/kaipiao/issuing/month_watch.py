@@ -9,11 +9,12 @@ from functools import partial
 
 from kaipiao.clock import SHANGHAI, Clock, month_of
 from kaipiao.issuing.errands import Errands
-from kaipiao.issuing.month_end import MonthDesk
+from kaipiao.issuing.month_end import MonthCloser, MonthDesk
 from kaipiao.issuing.month_state import Manner, MonthContent, Wish, load
 from kaipiao.issuing.policy import Policy
+from kaipiao.issuing.ports import Ids
 from kaipiao.issuing.reconcile_policy import ReconcilePolicy, close_of, months_open
-from kaipiao.issuing.reconciler import Later, Reconciler, book_of
+from kaipiao.issuing.reconciler import Later, Reconciler, begin_run, book_of
 from kaipiao.issuing.shards import Shards
 from kaipiao.ledger.port import EventDraft, Ledger
 
@@ -29,8 +30,10 @@ class MonthWatch:
         pairs: Sequence[tuple[str, str]],
         reconciler: Reconciler,
         desk: MonthDesk,
+        closer: MonthCloser,
         shards: Shards,
         clock: Clock,
+        ids: Ids,
         errand_policy: Policy,
         policy: ReconcilePolicy,
     ) -> None:
@@ -38,6 +41,8 @@ class MonthWatch:
         self._pairs = pairs
         self._reconciler = reconciler
         self._desk = desk
+        self._closer = closer
+        self._ids = ids
         self._shards = shards
         self._clock = clock
         self._policy = policy
@@ -76,7 +81,7 @@ class MonthWatch:
             if not self._errands.is_free(key):
                 continue
             if content.closing is not None and content.closing.is_open:
-                self._errands.start(key, partial(self._desk.carry_out, *place))
+                self._errands.start(key, partial(self._closer.carry_out, *place))
             elif content.open_run() is not None:
                 self._errands.start(key, partial(self._reconciler.go_on, *place))
 
@@ -84,7 +89,7 @@ class MonthWatch:
         """The nightly comparison, the warnings before the close, and, if the settings want it, the confirmation."""
         manner: Manner | None = self._policy.due(content, place[2], now)
         if manner is not None:
-            run = await self._reconciler.begin(*place, manner, None)
+            run = await begin_run(self._ledger, place, manner, None, self._ids.next(), now)
             content = replace(content, run=run)
         if place[2] != month_of(now):
             await self._warn(place, content, now)

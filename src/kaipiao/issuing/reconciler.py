@@ -22,7 +22,6 @@ from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.comparison import Ours
 from kaipiao.issuing.findings import Finding, Kind
 from kaipiao.issuing.month_state import ListRequest, Manner, MonthContent, Outcome, Run, Seen, dump, load
-from kaipiao.issuing.ports import Ids
 from kaipiao.issuing.reconcile_policy import ReconcilePolicy, first_instant
 from kaipiao.issuing.wire import unreached, upload_item
 from kaipiao.ledger.month_books import FindingRow, MonthBook
@@ -81,6 +80,23 @@ async def book_of(ledger: Ledger, taxpayer: str, channel: str, month: str) -> Bo
     return Book(ledger, stored or MonthBook(taxpayer, channel, month, 0, dump(MonthContent())))
 
 
+async def begin_run(
+    ledger: Ledger, place: tuple[str, str, str], manner: Manner, asked_by: str | None, number: int, now: datetime
+) -> Run:
+    """Write a comparison down, on any node; the one that holds the taxpayer makes it. One that is under way is returned as it
+    is. `place`: taxpayer, channel, month."""
+    book = await book_of(ledger, *place)
+    if (under_way := book.content.open_run()) is not None:
+        return under_way
+    run = Run(number, manner, now, asked_by)
+    try:
+        await book.save(replace(book.content, run=run))
+    except Later:
+        book = await book_of(ledger, *place)
+        return book.content.run or run
+    return run
+
+
 class Reconciler:
     """One comparison at a time for each book."""
 
@@ -90,29 +106,14 @@ class Reconciler:
         channels: Mapping[str, Channel],
         calls: Calls,
         clock: Clock,
-        ids: Ids,
         policy: ReconcilePolicy,
     ) -> None:
         self._ledger = ledger
         self._channels = channels
         self._calls = calls
         self._clock = clock
-        self._ids = ids
         self._policy = policy
         self._not_before: dict[str, datetime] = {}  # tickets: when to look again
-
-    async def begin(self, taxpayer: str, channel: str, month: str, manner: Manner, asked_by: str | None) -> Run:
-        """Write a comparison down; the node that holds the taxpayer makes it. One that is under way is returned as it is."""
-        book = await book_of(self._ledger, taxpayer, channel, month)
-        if (under_way := book.content.open_run()) is not None:
-            return under_way
-        run = Run(self._ids.next(), manner, self._clock.now(), asked_by)
-        try:
-            await book.save(replace(book.content, run=run))
-        except Later:
-            book = await book_of(self._ledger, taxpayer, channel, month)
-            return book.run if book.content.run is not None else run
-        return run
 
     async def go_on(self, taxpayer: str, channel_name: str, month: str) -> int:
         """Bring the open run of a book as far as it goes now. Returns 1 when it came to its end."""

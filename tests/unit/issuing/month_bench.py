@@ -18,12 +18,12 @@ from kaipiao.invoice.canonical import invoice_bytes
 from kaipiao.invoice.lifecycle import State
 from kaipiao.invoice.taxpayer import with_check_digit
 from kaipiao.issuing.calls import Calls
-from kaipiao.issuing.month_end import MonthDesk
-from kaipiao.issuing.month_state import MonthContent, load
+from kaipiao.issuing.month_end import MonthCloser, MonthDesk
+from kaipiao.issuing.month_state import Manner, MonthContent, Run, load
 from kaipiao.issuing.month_watch import MonthWatch
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.reconcile_policy import ReconcilePolicy
-from kaipiao.issuing.reconciler import Reconciler
+from kaipiao.issuing.reconciler import Reconciler, begin_run
 from kaipiao.issuing.shards import Shards
 from kaipiao.ledger.ids import IdMaker
 from kaipiao.ledger.memory import MemoryLedger, MemoryStore
@@ -66,13 +66,23 @@ class Months:
         self.ledger = MemoryLedger(self.node, store=self.store)
         self.calls = OurCalls()
         calls, channels = cast(Calls, self.calls), {self.bureau.name: self.bureau}
-        ids = IdMaker(self.clock.now)
-        self.reconciler = Reconciler(self.ledger, channels, calls, self.clock, ids, self.policy)
-        self.desk = MonthDesk(self.ledger, channels, calls, self.clock)
+        self.ids = IdMaker(self.clock.now)
+        self.reconciler = Reconciler(self.ledger, channels, calls, self.clock, self.policy)
+        self.desk = MonthDesk(self.ledger, self.clock)
+        self.closer = MonthCloser(self.ledger, channels, calls, self.clock, self.desk)
         pairs, shards = [(SELLER, self.bureau.name)], cast(Shards, self.calls)
         errands = Policy(errand_patience=30.0)
         self.watch = MonthWatch(
-            self.ledger, pairs, self.reconciler, self.desk, shards, self.clock, errands, self.policy
+            self.ledger,
+            pairs,
+            self.reconciler,
+            self.desk,
+            self.closer,
+            shards,
+            self.clock,
+            self.ids,
+            errands,
+            self.policy,
         )
 
     def of_store(self) -> Months:
@@ -86,6 +96,9 @@ class Months:
     async def content(self, month: str = MONTH) -> MonthContent:
         book = await self.ledger.month_book(SELLER, self.bureau.name, month)
         return load(book.content) if book else MonthContent()
+
+    async def begin(self, manner: Manner, asked_by: str | None = None) -> Run:
+        return await begin_run(self.ledger, self.place, manner, asked_by, self.ids.next(), self.clock.now())
 
     def ours(self, amount: str = "100.00", state: State = State.CONFIRMED, **changes: Any) -> InvoiceRecord:
         """An invoice of our books, and nothing in theirs."""

@@ -25,7 +25,7 @@ def december(**policy: object) -> Months:
 
 
 async def compared(months: Months) -> None:
-    await months.reconciler.begin(*months.place, Manner.TOTALS, None)
+    await months.begin(Manner.TOTALS)
     assert await months.reconciler.go_on(*months.place)
 
 
@@ -41,13 +41,13 @@ def test_a_month_is_confirmed_with_our_totals_read_back_and_opened_again() -> No
         months.both("-20.00")
         await compared(months)
         assert await wish(months) == ()
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         assert months.bureau.closed == {MONTH: MonthState.CONFIRMED}
         assert await months.events("month.confirmed") == [{"month": MONTH, "channel": "pretend", "actor": "alice"}]
         assert await wish(months) == ()  # it is so
-        assert await months.desk.carry_out(*months.place) == 0
+        assert await months.closer.carry_out(*months.place) == 0
         assert await wish(months, Wish.UNCONFIRM) == ()
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         assert months.bureau.closed == {}
         assert len(await months.events("month.unconfirmed")) == 1
 
@@ -84,7 +84,7 @@ def test_what_came_up_after_the_wish_stops_it_too() -> None:
         await compared(months)
         assert await wish(months) == ()
         months.ours(state=State.UNKNOWN)
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         closing = (await months.content()).closing
         assert closing is not None
         assert closing.refusal == ("debt.unknown=1",)
@@ -110,7 +110,7 @@ def test_a_lost_answer_is_asked_about_and_not_sent_again() -> None:
         await compared(months)
         await wish(months)
         months.bureau.confirmations = ["silent"]
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         assert (await months.content()).seen is not None
         assert months.bureau.confirmations == []
         assert len(await months.events("month.confirmed")) == 1
@@ -125,12 +125,12 @@ def test_a_confirmation_that_never_arrived_is_sent_again_only_after_the_settle_t
         await compared(months)
         await wish(months)
         months.bureau.confirmations = ["lost", "ok", "must not be sent"]
-        assert await months.desk.carry_out(*months.place) == 0
+        assert await months.closer.carry_out(*months.place) == 0
         months = months.of_store()  # the process was killed meanwhile
-        assert await months.desk.carry_out(*months.place) == 0
+        assert await months.closer.carry_out(*months.place) == 0
         assert len(months.bureau.confirmations) == 2
         months.clock.advance(601)
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         assert months.bureau.closed == {MONTH: MonthState.CONFIRMED}
         assert months.bureau.confirmations == ["must not be sent"]
 
@@ -149,7 +149,7 @@ def test_the_bureaus_refusal_ends_the_wish_with_its_reason() -> None:
             return await confirm(taxpayer, month, replace(totals, blue_count=9))
 
         months.bureau.confirm_month = other  # type: ignore[method-assign, assignment]
-        assert await months.desk.carry_out(*months.place) == 1
+        assert await months.closer.carry_out(*months.place) == 1
         closing = (await months.content()).closing
         assert closing is not None
         assert closing.refusal == ("bureau.refused=01",)
@@ -218,7 +218,7 @@ def test_a_confirmed_month_warns_nobody() -> None:
         months.both()
         await compared(months)
         await wish(months)
-        await months.desk.carry_out(*months.place)
+        await months.closer.carry_out(*months.place)
         months.clock._now = datetime(2026, 12, 12, 15, 0, tzinfo=UTC)
         await months.watch.round()
         await months.watch.round()

@@ -24,7 +24,7 @@ Found = set[tuple[str, str]]
 
 async def compare(months: Months, manner: Manner = Manner.LIST, by: str | None = "tester") -> Found:
     """The differences after a comparison, as (kind, number)."""
-    await months.reconciler.begin(*months.place, manner, by)
+    await months.begin(manner, by)
     for _ in range(5):
         if await months.reconciler.go_on(*months.place):
             break
@@ -224,7 +224,7 @@ def test_an_application_that_surely_did_not_arrive_costs_nothing() -> None:
         months = Months()
         months.both()
         months.bureau.down = True
-        await months.reconciler.begin(*months.place, Manner.LIST, None)
+        await months.begin(Manner.LIST)
         assert await months.reconciler.go_on(*months.place) == 0
         assert (await months.content()).requests == ()
         months.bureau.down = False
@@ -245,7 +245,7 @@ def test_a_run_that_is_killed_anywhere_is_gone_on_with_and_spends_no_second_requ
         gone = months.ours()
         for _ in range(4):
             months.both()
-        await months.reconciler.begin(*months.place, Manner.LIST, None)
+        await months.begin(Manner.LIST)
         calls, seen = months.calls.ask, 0
 
         async def dying(taxpayer: str, channel: str, service: str, call: Callable[[], object]) -> object:
@@ -286,7 +286,7 @@ def test_a_list_that_is_being_made_is_looked_at_again_later() -> None:
             return await fetch(taxpayer, ticket, packet) if looks > 1 else Answer(Heard.IN_PROGRESS, code="10")
 
         months.bureau.list_packet = slow  # type: ignore[method-assign]
-        await months.reconciler.begin(*months.place, Manner.LIST, None)
+        await months.begin(Manner.LIST)
         assert await months.reconciler.go_on(*months.place) == 0
         assert await months.reconciler.go_on(*months.place) == 0
         assert looks == 1  # not before its time
@@ -336,7 +336,7 @@ def test_who_does_not_hold_the_taxpayer_asks_nothing() -> None:
         months = Months()
         months.ours()
         months.calls.ours = False
-        await months.reconciler.begin(*months.place, Manner.LIST, None)
+        await months.begin(Manner.LIST)
         assert await months.reconciler.go_on(*months.place) == 0
         assert await months.watch.round() == 0
         assert months.bureau.applied == []
@@ -349,7 +349,7 @@ def test_of_two_wishes_for_a_comparison_one_is_made() -> None:
     async def story() -> None:
         months = Months()
         other = months.of_store()
-        wishes = [m.reconciler.begin(*m.place, Manner.TOTALS, who) for m, who in ((months, "a"), (other, "b"))]
+        wishes = [m.begin(Manner.TOTALS, who) for m, who in ((months, "a"), (other, "b"))]
         first, second = await asyncio.gather(*wishes)
         assert first.id == second.id
 
