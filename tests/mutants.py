@@ -642,13 +642,10 @@ MUTANTS = [
     ),
     Mutant(
         "a bureau that is back is found out by the longest pause",
-        "issuing/reach.py",
-        "        self._interval = timedelta(seconds=policy.probe_seconds)\n",
-        "        self._interval = timedelta(seconds=policy.backoff_most)\n",
-        (
-            UPLOAD
-            + "test_while_the_bureau_cannot_be_reached_one_call_in_a_short_interval_tries_it_and_its_answer_releases_all",
-        ),
+        "issuing/breaker.py",
+        "        soon = rules.hurry_probe_s if hurry or self._good else rules.probe_s\n",
+        "        soon = 300.0\n",
+        (UPLOAD + "test_while_the_bureau_cannot_be_reached_only_probes_try_it_and_good_ones_release_all",),
     ),
     Mutant(
         "guesses that come at once are all judged",

@@ -10,6 +10,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -171,10 +172,13 @@ class TimeoutSettings(Part):
 class ChannelSettings(Part):
     """The 乐企-shaped direct channel. `client_certificate`, `client_key`: PEM files, or `client_key = "key:ID"` alone, which
     takes both from the key store. `device_ip`, `device_mac`: of the issuing device, required by the bureau; unset, the
-    hardware address of this machine is sent."""
+    hardware address of this machine is sent. `further_urls`: more addresses of the same bureau, in order of preference, each
+    ending as `base_url` does; `shares_register = true` states that all of them write into one register."""
 
     kind: Literal["leqi"] = "leqi"
     base_url: Annotated[str, Field(pattern=r"^https://")]
+    further_urls: Annotated[list[Annotated[str, Field(pattern=r"^https://")]], Field(max_length=7)] = []
+    shares_register: bool = False
     ca_file: str
     client_certificate: str | None = None
     client_key: str | None = None
@@ -198,7 +202,28 @@ class ChannelSettings(Part):
             )
         if self.client_key is not None and self.stored_key is None and self.client_certificate is None:
             raise ValueError("client_key: client_certificate is missing / 缺少 client_certificate")
+        self._judge_addresses()
         return self
+
+    def _judge_addresses(self) -> None:
+        """A number that was pulled from one register does not exist in another: nothing is guessed about which is which."""
+        if self.further_urls and not self.shares_register:
+            raise ValueError(
+                "further_urls: say `shares_register = true` if all of them are addresses of one register of the bureau;"
+                " another register is a channel of its own"
+                " / 若都是税局同一登记库的地址，请写明 shares_register = true；另一登记库应是另一个通道"
+            )
+        if self.shares_register and not self.further_urls:
+            raise ValueError("shares_register: further_urls is missing / 缺少 further_urls")
+        addresses = [urlsplit(url) for url in (self.base_url, *self.further_urls)]
+        places = [(parts.hostname, parts.port or 443) for parts in addresses]
+        if len(places) != len(set(places)):
+            raise ValueError("further_urls: an address stands twice / 地址重复")
+        if len({parts.path.rstrip("/") for parts in addresses}) > 1:
+            raise ValueError(
+                "further_urls: the paths differ, so they are hardly one register (/access/sandbox/… is not /access/…)"
+                " / 路径不同，不会是同一登记库"
+            )
 
     @property
     def stored_key(self) -> str | None:
@@ -227,6 +252,33 @@ class PolicySettings(Part):
     head_seconds: Annotated[float, Field(gt=0)] = 3600.0
     shard_seconds: Annotated[float, Field(ge=1, le=600)] = 15.0
     probe_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
+
+
+class BreakerSettings(Part):
+    """When calls to an address of the bureau stop and begin again: `issuing.breaker.BreakerRules`. `slow_s` and
+    `probe_timeout_s` are real seconds of the wire, the rest seconds of the platform's clock."""
+
+    failures: Annotated[int, Field(ge=1, le=100)] = 3  # P29
+    slow_s: Annotated[float, Field(gt=0, le=600)] = 5.0  # P30
+    good_probes: Annotated[int, Field(ge=1, le=10)] = 2
+    probe_s: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    probe_most_s: Annotated[float, Field(ge=0.5, le=120)] = 30.0
+    probe_timeout_s: Annotated[float, Field(ge=1, le=120)] = 60.0
+    jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    steady_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    hurry_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
+    hurry_probe_s: Annotated[float, Field(ge=0.2, le=60)] = 1.0
+    slow_gap_s: Annotated[float, Field(gt=0, le=60)] = 1.25
+
+    @model_validator(mode="after")
+    def _coherent(self) -> BreakerSettings:
+        if self.probe_most_s < self.probe_s:
+            raise ValueError("probe_most_s: at least probe_s / 不得小于 probe_s")
+        if self.hurry_probe_s > self.probe_s:
+            raise ValueError("hurry_probe_s: at most probe_s / 不得大于 probe_s")
+        if self.probe_timeout_s <= self.slow_s:
+            raise ValueError("probe_timeout_s: more than slow_s, or a slow bureau is taken for none / 须大于 slow_s")
+        return self
 
 
 class AlarmChannelSettings(Part):
@@ -311,6 +363,7 @@ class Settings(Part):
     policy: PolicySettings = PolicySettings()
     outage: OutageSettings = OutageSettings()
     alarm: AlarmSettings = AlarmSettings()
+    breaker: BreakerSettings = BreakerSettings()
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:

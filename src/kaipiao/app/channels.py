@@ -41,6 +41,7 @@ def leqi_of(
     return LeqiSettings(
         name=name,
         base_url=settings.base_url,
+        further_urls=tuple(settings.further_urls),
         jrdwptbh=settings.jrdwptbh,
         sydwptbh=settings.sydwptbh,
         ylbm=settings.ylbm,

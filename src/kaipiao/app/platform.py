@@ -21,6 +21,7 @@ from kaipiao.api.door.body_pace import BodyPace
 from kaipiao.api.door.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.app.channels import leqi_of, tls_of
+from kaipiao.app.far_sides import breakers_of, far_side
 from kaipiao.app.outages import outage_loop
 from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
@@ -31,15 +32,16 @@ from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
 from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of
+from kaipiao.issuing.breakers import FarSide
 from kaipiao.issuing.cover import Cover, cover_of
 from kaipiao.issuing.heads import head_is_sound, sign_heads
 from kaipiao.issuing.issuer import Desk, Issuer
 from kaipiao.issuing.node import Loop, Node
+from kaipiao.issuing.notices import Notices
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import cores, workers_on
-from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.settler import Settler
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
@@ -82,6 +84,8 @@ class Platform:
         self.tokens = tokens_of(directory, settings)
         self.ledger = self._make_ledger()
         self._policy = Policy(**settings.policy.model_dump())
+        self._notices = Notices(self.ledger, settings.node)
+        self._fars: dict[str, FarSide] = {}
         self._opened = AsyncExitStack()
         self._side_loops: list[Loop] = []
 
@@ -196,7 +200,9 @@ class Platform:
         opened.push_async_callback(transport.close)
         channel = LeqiChannel(leqi, transport)
         opened.push_async_callback(channel.close)
-        return WatchedChannel(channel, self.metrics)
+        watched = WatchedChannel(channel, self.metrics)
+        self._fars[name] = far_side(channel, watched)
+        return watched
 
     def _make_node(self) -> Node:
         settings, policy = self.settings, self._policy
@@ -204,8 +210,18 @@ class Platform:
         paces = {n: Pace(self.clock, c.capabilities.calls_per_second) for n, c in self._channels.items()}
         pairs = [(t.tax_number, name) for t in settings.taxpayer for name in t.channels]
         shards = Shards(self.ledger, settings.node, [t.tax_number for t in settings.taxpayer], policy)
-        reach = Reach(self.clock, policy)
-        self._supply = Supply(self.ledger, self._channels, paces, shards, reach, pairs, self.clock, policy)
+        self.breakers = breakers_of(
+            settings,
+            self._channels,
+            self.ledger,
+            self.clock,
+            policy,
+            self._notices,
+            self.metrics,
+            shards.held,
+            self._fars,
+        )
+        self._supply = Supply(self.ledger, self._channels, paces, shards, self.breakers, pairs, self.clock, policy)
         numbers = NumberDesk(self.ledger, settings.node, policy, lambda key: self.node.fetch_stock(key[0]))
         issuer = Issuer(
             self.ledger,
@@ -219,12 +235,11 @@ class Platform:
             quota_ended=self._supply.quota_ended,
             on_quota_short=lambda taxpayer, _channel: self.node.fetch_stock(taxpayer),
         )
-        far = (self.ledger, self._channels, paces, shards, reach, self.clock)
+        far = (self.ledger, self._channels, paces, shards, self.breakers, self.clock)
         uploader = Uploader(*far, ids, settings.node, policy)
         settler = Settler(*far, policy)
-        return Node(
-            settings.node, self.ledger, issuer, numbers, shards, uploader, settler, self._supply, self.clock, policy
-        )
+        workers = (shards, uploader, settler, self._supply)
+        return Node(settings.node, self.ledger, issuer, numbers, *workers, self.clock, policy, self.breakers)
 
     def _desk(self, taxpayer: TaxpayerSettings) -> Desk:
         channel = taxpayer.channels[0]

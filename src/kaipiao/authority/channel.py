@@ -57,19 +57,6 @@ class FarTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """What happened on the wire. `bytes_sent`: bytes of this request that the kernel accepted (TLS records of
-    application data; handshake not counted). `reused`: a kept connection, so earlier phases are missing."""
-
-    reached: Phase
-    spans: tuple[PhaseSpan, ...]
-    bytes_sent: int
-    reused: bool
-    peer: str | None  # address:port
-    far_time: FarTime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Missed:
     """An endpoint that a call tried first and of which not one byte of the request was sent. `code`: why."""
 
@@ -78,9 +65,26 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened on the wire. `bytes_sent`: bytes of this request that the kernel accepted (TLS records of
+    application data; handshake not counted). `reused`: a kept connection, so earlier phases are missing. `endpoint`: where
+    it went (scheme://host:port), empty where nobody said; `missed`: the endpoints of the same register that it tried before.
+    `stale`: the address was the last known good one, because no name server answered."""
+
+    reached: Phase
+    spans: tuple[PhaseSpan, ...]
+    bytes_sent: int
+    reused: bool
+    peer: str | None  # address:port
+    far_time: FarTime | None = None
+    endpoint: str = ""
+    missed: tuple[Missed, ...] = ()
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """`code` and `message` are the bureau's own (or a stable cause such as `connect.refused`); `retry_after` in seconds.
-    `endpoint`: whose answer it is (scheme://host:port), empty where the channel has one address; `missed`: those before."""
+    """`code` and `message` are the bureau's own (or a stable cause such as `connect.refused`); `retry_after` in seconds."""
 
     outcome: Outcome
     value: T | None = None

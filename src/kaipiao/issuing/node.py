@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from kaipiao.clock import Clock, SystemClock
 from kaipiao.errors import KaipiaoError
 from kaipiao.issuing import trail
+from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.issuing.numberer import Numberer
 from kaipiao.issuing.numbers import NumberDesk
@@ -107,7 +108,9 @@ class Node:
         supply: Supply,
         clock: Clock,
         policy: Policy,
+        breakers: Breakers | None = None,
     ) -> None:
+        """Without `breakers` nobody probes: what opens stays open."""
         self.name = name
         self.issuer = issuer
         self._ledger = ledger
@@ -127,6 +130,10 @@ class Node:
             "asker": self._ask,
             "supply": self._stock,
         }
+        if breakers is not None:
+            works["breakers"] = breakers.round
+            breakers.wake = self._wake
+        self._breakers = breakers
         self._loops = {work: Loop(work, does, clock, policy.loop_rest) for work, does in works.items()}
         self._leases = {  # by real time
             "leases": Loop("leases", self._renew, SystemClock(), policy.loop_rest),
@@ -152,6 +159,8 @@ class Node:
         grace = self._policy.stop_grace
         await asyncio.gather(*(loop.stop(grace) for loop in self._loops.values()))
         await asyncio.gather(*(worker.close(grace) for worker in self._workers()))
+        if self._breakers is not None:
+            await self._breakers.close(grace)
         await asyncio.gather(*(loop.stop(grace) for loop in self._leases.values()))
         await self._shards.leave()
         await self._numbers.close()
@@ -168,6 +177,10 @@ class Node:
     def leads(self) -> bool:
         """Whether this is the node that does what one of all has to do."""
         return self._shards.leads()
+
+    def _wake(self) -> None:
+        for loop in self._loops.values():
+            loop.wake()
 
     def _workers(self) -> tuple[Numberer | Uploader | Settler | Supply, ...]:
         return (self._numberer, self._uploader, self._settler, self._supply)
@@ -200,8 +213,7 @@ class Node:
         if short:
             self._supply.hurry(short)
         if more or short:
-            for loop in self._loops.values():
-                loop.wake()
+            self._wake()
         return self._policy.shard_seconds / 3
 
     def _busy(self) -> set[str]:

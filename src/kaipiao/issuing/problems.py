@@ -64,6 +64,14 @@ LEASE_LOST = Problem(
     ),
     _NOTHING,
 )
+BREAKER_OPEN = Problem(
+    "breaker.open",
+    Text(
+        "税局接连没有应答，熔断器已断开，什么也没有发出。",
+        "The bureau failed several times in a row, so the breaker is open: nothing was sent.",
+    ),
+    _NOTHING,
+)
 ALIVE = Problem(
     "KP-REPLACED-ALIVE",
     Text(
@@ -75,7 +83,7 @@ ALIVE = Problem(
         "Ask the bureau by `kaipiao repair run ask-replaced`; if it holds both, make a red letter for one.",
     ),
 )
-OF_ISSUING = (LATE, NO_RESULT, DEFECT, DIED, NEVER_BEGUN, NOTHING_TO_SEND, LEASE_LOST, ALIVE)
+OF_ISSUING = (LATE, NO_RESULT, DEFECT, DIED, NEVER_BEGUN, NOTHING_TO_SEND, LEASE_LOST, BREAKER_OPEN, ALIVE)
 
 
 def answered(outcome: Outcome, problem: Problem) -> Answer[T]:

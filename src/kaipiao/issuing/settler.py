@@ -14,11 +14,11 @@ from kaipiao.clock import Clock
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions, trail
 from kaipiao.issuing.asker import Asker
+from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.wire import unreached
 from kaipiao.ledger.changes import alarm_step
@@ -41,19 +41,19 @@ class Settler:
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
         shards: Shards,
-        reach: Reach,
+        breakers: Breakers,
         clock: Clock,
         policy: Policy,
     ) -> None:
         self._ledger = ledger
         self._channels = channels
         self._shards = shards
-        self._reach = reach
+        self._breakers = breakers
         self._clock = clock
         self._policy = policy
         self._polls = Errands("poller", clock, policy)
         self._asks = Errands("asker", clock, policy)
-        self._calls = Calls(paces, shards, reach)
+        self._calls = Calls(paces, shards, breakers)
         self._asker = Asker(ledger, self._calls, clock, policy)
 
     async def close(self, grace: float) -> None:
@@ -71,8 +71,10 @@ class Settler:
         for record in await self._due(State.SUBMITTED):
             groups[(record.taxpayer, record.channel, record.submission or "")].append(record)
         for key, records in self._whole(groups).items():
-            if self._polls.is_free(key) and self._may_call(key[0], key[1]):
+            if self._may_call(key[0], key[1]):
                 self._polls.start(key, partial(self._poll, *key, records))
+            elif self._shards.holds(key[0]):
+                self._polls.start(key, partial(self._no_poll, key[1], records))
         return await self._polls.wait()
 
     async def _due(self, state: State) -> list[InvoiceRecord]:
@@ -81,7 +83,7 @@ class Settler:
         return await self._ledger.due(state, self._clock.now(), most, each=each, taxpayers=ours) if ours else []
 
     def _may_call(self, taxpayer: str, channel: str) -> bool:
-        return self._shards.holds(taxpayer) and self._reach.may_try(channel)
+        return self._shards.holds(taxpayer) and self._breakers.may_call(channel)
 
     def _whole(self, groups: dict[_Submission, list[InvoiceRecord]]) -> dict[_Submission, list[InvoiceRecord]]:
         """Without the last submission of a taxpayer that has more due than were read: a part of it may be missing, and
@@ -113,6 +115,14 @@ class Settler:
         if advances:
             await self._ledger.advance(advances)
         return len(records)
+
+    async def _no_poll(self, channel_name: str, records: list[InvoiceRecord]) -> int:
+        """Nobody can be asked now: what has waited for its result beyond its time is a doubt all the same."""
+        now, channel = self._clock.now(), self._channels[channel_name]
+        overdue = [r for r in records if decisions.result_is_overdue(r, channel.capabilities, now)]
+        if overdue:
+            await self._ledger.advance([decisions.after_poll(r, None, channel.capabilities, now) for r in overdue])
+        return len(overdue)
 
     async def ask_round(self) -> int:
         """Ask about every UNKNOWN invoice whose time has come, a few at a time per taxpayer. Returns how many; a slow ask

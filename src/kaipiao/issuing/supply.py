@@ -17,11 +17,11 @@ from kaipiao.authority.channel import Answer, Channel, Outcome
 from kaipiao.clock import Clock, month_of, year_of
 from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
+from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
-from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.shards import Shards
 from kaipiao.language import Text
 from kaipiao.ledger.port import Ledger, QuotaRequest, SegmentRequest, Standing
@@ -39,16 +39,16 @@ class Supply:
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
         shards: Shards,
-        reach: Reach,
+        breakers: Breakers,
         pairs: list[tuple[str, str]],
         clock: Clock,
         policy: Policy,
     ) -> None:
         self._ledger = ledger
         self._channels = channels
-        self._calls = Calls(paces, shards, reach)
+        self._calls = Calls(paces, shards, breakers)
         self._shards = shards
-        self._reach = reach
+        self._breakers = breakers
         self._pairs = pairs
         self._clock = clock
         self._policy = policy
@@ -71,11 +71,11 @@ class Supply:
 
     async def round(self) -> bool:
         """Look at every pair once; True when all have what they need. A slow bureau is not waited for. What another node
-        cares for is only read."""
+        cares for is only read, and what nobody can be asked for now."""
         now = self._clock.now()
         self._standings = await self._ledger.standings()
         for pair in self._pairs:
-            if not self._shards.holds(pair[0]):
+            if not self._shards.holds(pair[0]) or self._breakers.is_open(pair[1]):
                 await self._read(pair, month_of(now))
             elif self._may_care(pair, now):
                 self._errands.start(pair, partial(self._care, *pair))
@@ -92,8 +92,7 @@ class Supply:
             del self._not_before[pair]
 
     def _may_care(self, pair: tuple[str, str], now: datetime) -> bool:
-        ours = self._not_before.get(pair, now) <= now and self._errands.is_free(pair)
-        return ours and (not self._reach.is_lost(pair[1]) or self._reach.may_try(pair[1]))
+        return self._not_before.get(pair, now) <= now and self._errands.is_free(pair)
 
     async def _read(self, pair: tuple[str, str], month: str) -> None:
         account = await self._ledger.quota(*pair, month)
@@ -120,7 +119,7 @@ class Supply:
 
     def _rest(self, pair: tuple[str, str]) -> float:
         """Seconds until the next try: longer each time, unless the far side cannot be reached at all."""
-        if self._reach.is_lost(pair[1]):
+        if not self._breakers.may_call(pair[1]):
             return self._policy.probe_seconds
         self._failures[pair] = self._failures.get(pair, 0) + 1
         return self._policy.backoff(self._failures[pair])
@@ -129,7 +128,7 @@ class Supply:
         self, taxpayer: str, channel: Channel, service: str, call: Callable[[], Awaitable[Answer[T]]]
     ) -> Answer[T]:
         answer = await self._calls.ask(taxpayer, channel.name, service, call)
-        return answer or Answer(Outcome.NOT_SENT, code="supply.lease_lost")
+        return answer or Answer(Outcome.NOT_SENT, code="supply.not_asked")
 
     async def _numbers(self, taxpayer: str, channel: Channel) -> bool:
         now = self._clock.now()

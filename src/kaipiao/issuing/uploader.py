@@ -18,13 +18,13 @@ from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError, OutcomeUnknown
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import decisions
+from kaipiao.issuing.breakers import Breakers, Call
 from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
-from kaipiao.issuing.problems import DIED, LEASE_LOST, NEVER_BEGUN, NOTHING_TO_SEND, answered
-from kaipiao.issuing.reach import Reach
+from kaipiao.issuing.problems import BREAKER_OPEN, DIED, LEASE_LOST, NEVER_BEGUN, NOTHING_TO_SEND, answered
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.stragglers import straggled
 from kaipiao.issuing.wire import answer_of, unreached, upload_item
@@ -42,7 +42,7 @@ class Uploader:
         channels: Mapping[str, Channel],
         paces: Mapping[str, Pace],
         shards: Shards,
-        reach: Reach,
+        breakers: Breakers,
         clock: Clock,
         ids: Ids,
         node: str,
@@ -52,7 +52,7 @@ class Uploader:
         self._channels = channels
         self._paces = paces
         self._shards = shards
-        self._reach = reach
+        self._breakers = breakers
         self._clock = clock
         self._ids = ids
         self._node = node
@@ -125,7 +125,7 @@ class Uploader:
 
     def _may_begin(self, pair: tuple[str, str], now: datetime) -> bool:
         ours = self._shards.holds(pair[0]) and self._held.get(pair, now) <= now and self._calls.is_free(pair)
-        return ours and self._reach.may_try(pair[1])
+        return ours and self._breakers.may_call(pair[1])
 
     async def close(self, grace: float) -> None:
         """Calls under way get `grace` real seconds; one that is cut is UNKNOWN at the next start."""
@@ -144,17 +144,20 @@ class Uploader:
             return 0
         await self._paces[channel_name].turn(taxpayer)  # before a slot is taken: a long wait is nobody else's
         async with self._slots:
+            place = self._breakers.enter(channel_name)
+            if place is None:
+                return 0
             number = self._ids.next()
             self._flying.add(number)
             try:
-                return await self._begin_and_send(number, taxpayer, channel)
+                return await self._begin_and_send(number, taxpayer, channel, place)
             except BaseException:
                 self._left_open = True
                 raise
             finally:
                 self._flying.discard(number)
 
-    async def _begin_and_send(self, number: int, taxpayer: str, channel: Channel) -> int:
+    async def _begin_and_send(self, number: int, taxpayer: str, channel: Channel, place: Call) -> int:
         if not self._shards.holds(taxpayer):
             return 0
         batch = 1 if (taxpayer, channel.name) in self._failed else channel.capabilities.upload_batch
@@ -164,16 +167,16 @@ class Uploader:
         except OutcomeUnknown:
             self._unsent.add(number)
             raise
-        return 0 if upload is None else await self._send(upload, channel)
+        return 0 if upload is None else await self._send(upload, channel, place)
 
-    async def _send(self, upload: Upload, channel: Channel) -> int:
+    async def _send(self, upload: Upload, channel: Channel, place: Call) -> int:
         now = self._clock.now()
         pairs = list(zip(upload.records, upload.documents, strict=True))
         late = [r for r, _ in pairs if upload_closes(r.made_at, channel.capabilities) <= now]
         items = [upload_item(r, d) for r, d in pairs if r not in late and d is not None]
         answer: Answer[str] = answered(Outcome.NOT_SENT, NOTHING_TO_SEND)
         if items:
-            answer = await self._call(upload, items, channel)
+            answer = await self._call(upload, items, channel, place)
         in_time = [r for r, _ in pairs if r not in late]
         advances = self._decide(upload, in_time, answer)
         advances += [decisions.overdue(r, channel.capabilities, now) for r in late]
@@ -182,11 +185,13 @@ class Uploader:
             self._note_hold(upload, answer)
         return len(items)
 
-    async def _call(self, upload: Upload, items: list[UploadItem], channel: Channel) -> Answer[str]:
+    async def _call(self, upload: Upload, items: list[UploadItem], channel: Channel, place: Call) -> Answer[str]:
+        if not place.still_may():  # R11: an upload is never what tries whether the far side is back
+            return answered(Outcome.NOT_SENT, BREAKER_OPEN)
         if not self._shards.holds(upload.taxpayer):  # the claim took so long that another may be at work by now
             return answered(Outcome.NOT_SENT, LEASE_LOST)
         answer = await answer_of(channel.upload(upload.taxpayer, items, upload.wire_id), channel.name, "upload")
-        self._reach.note(channel.name, answer)
+        place.heard(answer)
         return answer
 
     def _decide(self, upload: Upload, records: list[InvoiceRecord], answer: Answer[str]) -> list[Advance]:

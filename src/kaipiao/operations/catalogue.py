@@ -324,14 +324,68 @@ CONNECTIONS_CUT = Entry(
         "refused (no HTTP)",
     ),
 )
+BREAKER_OPEN = Entry(
+    "kaipiao_breaker_open",
+    Kind.GAUGE,
+    ("channel", "endpoint"),
+    Text(
+        "到税局这一地址的熔断器：0 闭合，1 断开（只有探测），0.5 闭合而对方迟缓",
+        "The breaker of this address of the bureau: 0 closed, 1 open (nothing but probes), 0.5 closed and the far side is slow",
+    ),
+)
+BREAKER_OPENED = Entry(
+    "kaipiao_breaker_opened",
+    Kind.COUNTER,
+    ("channel", "endpoint"),
+    Text("熔断器断开的次数", "Times that the breaker opened"),
+)
+BREAKER_PROBES = Entry(
+    "kaipiao_breaker_probes",
+    Kind.COUNTER,
+    ("channel", "endpoint", "result"),
+    Text(
+        "断开期间的探测（健康查询，绝不是上传），按结果：good 有答复、slow 答复太慢、failed 没有、nothing 本机中断",
+        "Probes while it is open (health calls, never uploads) by result: good, slow, failed, nothing (ended on our side)",
+    ),
+)
+
+ALARMS_OPEN = Entry(
+    "kaipiao_alarms_open",
+    Kind.GAUGE,
+    ("severity",),
+    Text(
+        "未结束的告警，按严重程度；由处理告警的那个节点给出",
+        "Alarms that are open, by severity; told by the node that has the desk of alarms",
+    ),
+)
+OUTBOX_AGE = Entry(
+    "kaipiao_alarm_outbox_age_seconds",
+    Kind.GAUGE,
+    (),
+    Text(
+        "最早一条尚未送达的告警消息已等多久；由处理告警的那个节点给出",
+        "How long the oldest message about alarms has waited; told by the node that has the desk of alarms",
+    ),
+    "seconds",
+)
+MESSAGES = Entry(
+    "kaipiao_alarm_messages",
+    Kind.COUNTER,
+    ("channel", "outcome"),
+    Text(
+        "告警消息的发送，按渠道与结果：delivered 送达、later 稍后再试、refused 被拒、limited 等候频率、given_up 放弃",
+        "Tries to send messages about alarms by channel and outcome: delivered, later (is tried again), refused, limited (waits "
+        "for its rate), given_up",
+    ),
+)
 
 MADE_AS_IT_HAPPENS = (
     REQUESTS, TOKEN_REFUSALS, LOG_INS, DEPRECATED, WIRE_CALLS, WIRE_CALL_SECONDS, WIRE_PHASES, WIRE_CUT, WIRE_SENT, UPLOADED,
-    SEALS, COMMITS, GROUPS, LOOK_FAILURES,
+    SEALS, COMMITS, GROUPS, LOOK_FAILURES, BREAKER_OPENED, BREAKER_PROBES,
 )  # fmt: skip
 MADE_WHEN_ASKED = (
     BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
-    THREADS, LEFT_OUT,
+    THREADS, LEFT_OUT, BREAKER_OPEN,
 )  # fmt: skip
 OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING)  # only where the ledger is on a server
 OF_THE_DOOR = (

@@ -9,6 +9,7 @@ from enum import StrEnum
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
 from kaipiao.authority.channel import Timeline
+from kaipiao.issuing.endpoints import EndpointState
 from kaipiao.operations import catalogue
 from kaipiao.operations.catalogue import Entry
 
@@ -41,9 +42,13 @@ class Metrics:
         self.gauges: dict[Entry, Callable[[], float]] = {
             catalogue.IN_FLIGHT: lambda: self.in_flight,
             catalogue.THREADS: threading.active_count,
+            catalogue.OUTBOX_AGE: _nothing,
             **dict.fromkeys(OF_A_SERVER, _nothing),
         }
-        self.by_class: dict[Entry, Callable[[], Mapping[str, float]]] = {}  # entries with one label
+        self.by_class: dict[Entry, Callable[[], Mapping[str, float]]] = {  # entries with one label
+            catalogue.ALARMS_OPEN: lambda: {}
+        }
+        self.breakers: Callable[[], tuple[EndpointState, ...]] = tuple  # read at the moment of a scrape
         self._requests = self._histogram(catalogue.REQUESTS)
         self._known: dict[tuple[str, str, int], Histogram] = {}
         self._token_refusals = self._counter(catalogue.TOKEN_REFUSALS)
@@ -61,6 +66,9 @@ class Metrics:
         self._commits = self._histogram(catalogue.COMMITS)
         self._groups = self._histogram(catalogue.GROUPS)
         self._failures = self._counter(catalogue.LOOK_FAILURES)
+        self._messages = self._counter(catalogue.MESSAGES)
+        self._breaker_opened = self._counter(catalogue.BREAKER_OPENED)
+        self._probes = self._counter(catalogue.BREAKER_PROBES)
         self._orders_refused = self._counter(catalogue.ORDERS_REFUSED)
         self._connections_refused = self._counter(catalogue.CONNECTIONS_REFUSED)
         self._connections_cut = self._counter(catalogue.CONNECTIONS_CUT)
@@ -97,6 +105,13 @@ class Metrics:
     def uploaded(self, channel: str, outcome: str, invoices: int) -> None:
         self._uploaded.labels(channel, outcome).inc(invoices)
 
+    def breaker_opened(self, channel: str, endpoint: str) -> None:
+        self._breaker_opened.labels(channel, endpoint).inc()
+
+    def probed(self, channel: str, endpoint: str, result: str) -> None:
+        """`result` is an enumeration of the code."""
+        self._probes.labels(channel, endpoint, result).inc()
+
     def sealed(self, seconds: float) -> None:
         self._seals.observe(seconds)
 
@@ -114,6 +129,10 @@ class Metrics:
 
     def connection_cut(self, reason: str) -> None:
         self._connections_cut.labels(reason).inc()
+
+    def message_tried(self, channel: str, outcome: str) -> None:
+        """`channel` is a name of the settings, `outcome` one of an enumeration."""
+        self._messages.labels(channel, outcome).inc()
 
     def look_failed(self) -> None:
         self._failures.inc()

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from kaipiao.operations import catalogue
 from kaipiao.operations.figures import gauge
 from kaipiao.operations.metrics import Metrics
 
@@ -48,6 +49,10 @@ class Scrape:
             for name, number in values().items():
                 family.add_metric((name,), number)
             gauges.append(family)
+        opened = gauge(catalogue.BREAKER_OPEN)
+        for state in self.metrics.breakers():
+            opened.add_metric((state.channel, state.endpoint), 1.0 if state.open else 0.5 * state.slow)
+        gauges.append(opened)
         seen = _Seen(self.metrics.registry, [*gauges, *figures], may_see)
         return await asyncio.to_thread(_text, seen, accept)
 

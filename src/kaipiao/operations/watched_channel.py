@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
@@ -12,6 +12,7 @@ from typing import TypeVar
 from kaipiao.authority.channel import (
     Answer,
     Channel,
+    FarTime,
     Held,
     ItemResult,
     ListPacket,
@@ -27,6 +28,7 @@ from kaipiao.operations.metrics import Metrics
 
 log = logging.getLogger("kaipiao.wire")
 T = TypeVar("T")
+Hear = Callable[[str, FarTime | None], None]
 RAISED = "raised"  # the call was cut off, or the channel has a defect: there is no answer
 LONGEST_CODE = 40  # characters: a code is the far side's own
 
@@ -88,7 +90,11 @@ class WatchedChannel:
         return await self._watch("rates", taxpayer, self._channel.rates(taxpayer))
 
     async def health(self) -> Answer[None]:
-        return await self._watch("health", None, self._channel.health())
+        return await self.probed(self._channel.health())
+
+    async def probed(self, call: Awaitable[Answer[None]]) -> Answer[None]:
+        """A health call of one endpoint."""
+        return await self._watch("health", None, call)
 
     def serial(self) -> str:
         return self._channel.serial()

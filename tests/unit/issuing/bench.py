@@ -15,13 +15,15 @@ from kaipiao.clock import ManualClock
 from kaipiao.invoice.lifecycle import State
 from kaipiao.invoice.model import Draft, DraftLine, Kind, Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of, with_check_digit
+from kaipiao.issuing.breaker import BreakerRules
+from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.issuer import Desk, Issued, Issuer
+from kaipiao.issuing.notices import Notices
 from kaipiao.issuing.numberer import Numberer
 from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Inline
-from kaipiao.issuing.reach import Reach
 from kaipiao.issuing.settler import Settler
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
@@ -80,6 +82,7 @@ class Point:
     supply: Supply
     shards: Shards
     policy: Policy
+    breakers: Breakers
 
     async def issue(self, order: str, amount: str = "100.00", *, by: str = SELLER) -> Issued:
         return await self.issuer.issue(draft(order, amount, seller_tax_number=by))
@@ -100,6 +103,7 @@ class Point:
         """Time goes on, then each loop has its turn once."""
         self.clock.advance(seconds)
         await self.shards.round(self.busy)
+        await self.breakers.round()
         await self.numberer.round()
         await self.uploader.round()
         await self.settler.poll_round()
@@ -121,6 +125,7 @@ async def point(
     patience: float = 30.0,
     sellers: Sequence[str] = (SELLER,),
     lease_clock: Callable[[], float] = time.monotonic,
+    rules: BreakerRules | None = None,
 ) -> Point:
     """An issuing point that has numbers and quota. `patience`: real seconds that a round waits for a hanging call."""
     clock = clock or ManualClock(START)
@@ -130,9 +135,10 @@ async def point(
     await ledger.open()
     channels = {bureau.name: bureau}
     paces = {bureau.name: Pace(clock, bureau.capabilities.calls_per_second)}
-    shards, reach = Shards(ledger, node, sellers, policy, lease_clock), Reach(clock, policy)
+    shards = Shards(ledger, node, sellers, policy, lease_clock)
+    breakers = Breakers(channels, clock, policy, Notices(ledger, node), rules, chance=random.Random(node))
     await shards.round(set)
-    supply = Supply(ledger, channels, paces, shards, reach, [(s, bureau.name) for s in sellers], clock, policy)
+    supply = Supply(ledger, channels, paces, shards, breakers, [(s, bureau.name) for s in sellers], clock, policy)
     ids = IdMaker(clock.now, random.Random(node))
     numbers = NumberDesk(ledger, node, policy, lambda _key: None)
     desks = {s: Desk(seller(s), bureau.name, bureau.capabilities, StubSealer()) for s in sellers}
@@ -149,8 +155,8 @@ async def point(
         on_quota_short=lambda _taxpayer, _channel: None,
     )
     numberer = Numberer(ledger, issuer, shards, clock, policy)
-    uploader = Uploader(ledger, channels, paces, shards, reach, clock, ids, node, policy)
-    settler = Settler(ledger, channels, paces, shards, reach, clock, policy)
+    uploader = Uploader(ledger, channels, paces, shards, breakers, clock, ids, node, policy)
+    settler = Settler(ledger, channels, paces, shards, breakers, clock, policy)
     await supply.round()
     await issuer.open()
-    return Point(clock, ledger, bureau, issuer, numbers, numberer, uploader, settler, supply, shards, policy)
+    return Point(clock, ledger, bureau, issuer, numbers, numberer, uploader, settler, supply, shards, policy, breakers)

@@ -68,6 +68,7 @@ class PretendBureau:
     serials: dict[str, Segment] = field(default_factory=dict)
     serials_made: int = 0
     down: bool = False
+    probes: int = 0  # health calls
     hide: float = 0.0
     may_issue: bool = True
     quota_until: datetime | None = None
@@ -246,7 +247,8 @@ class PretendBureau:
         return Answer(Outcome.OK, [Decimal("0.13")])
 
     async def health(self) -> Answer[None]:
-        return Answer(Outcome.NOT_SENT if self.down else Outcome.OK)
+        self.probes += 1
+        return Answer(Outcome.NOT_SENT, code="connect.refused") if self.down else Answer(Outcome.OK)
 
     def serial(self) -> str:
         self.serials_made += 1

@@ -143,7 +143,7 @@ def test_while_the_bureau_cannot_be_reached_nothing_is_written_about_polls_and_a
         bureau.down = True
         before = await p.ledger.last_position()
         await p.run(HOUR, every=2)
-        assert await p.ledger.last_position() == before
+        assert [e.kind for e in await p.ledger.events(after=before)] == ["breaker.opened"]
         assert sum(bureau.polled.values()) <= HOUR / 5
         bureau.down = False
         await p.run(15, every=1)
@@ -191,10 +191,12 @@ def test_stock_is_fetched_within_seconds_after_an_outage_of_hours() -> None:
             await p.issue(f"A{n}")
         for _ in range(1800):
             p.clock.advance(2)
+            await p.breakers.round()
             await p.supply.round()
         bureau.down = False
-        for _ in range(5):
+        for _ in range(7):
             p.clock.advance(2)
+            await p.breakers.round()
             await p.supply.round()
         await p.issue("B")
 
@@ -209,11 +211,11 @@ def test_a_far_side_that_takes_nothing_in_is_tried_with_single_invoices_and_all_
         bureau.script = ["retry"] * 10_000
         await p.run(600, every=1)
         left = len(bureau.script)
-        assert 50 <= 10_000 - left <= 80  # one in ten seconds
+        assert 20 <= 10_000 - left <= 80  # at most one in ten seconds
         begun = await p.ledger.events(limit=10_000)
         assert sum(e.kind == "upload.begun" for e in begun) <= 30 + 80
         bureau.script = []
-        await p.run(45, every=1)
+        await p.run(60, every=1)
         assert sorted(map(len, bureau.uploads))[-1] > 20
         assert set(await p.ledger.state_counts(SELLER)) <= {State.SUBMITTED, State.CONFIRMED}
 

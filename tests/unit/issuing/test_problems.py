@@ -26,7 +26,7 @@ from kaipiao.ledger.port import InvoiceRecord
 SOURCE = Path(kaipiao.__file__).parent
 PAGE = SOURCE.parent.parent / "docs" / "reference" / "problem-codes.md"
 TOLD = (*OF_ISSUING, *OF_ANSWERS)
-NOT_OF_INVOICES = {"supply.lease_lost"}  # of pulling numbers and quota
+NOT_OF_INVOICES = {"supply.not_asked"}  # of pulling numbers and quota
 
 
 def codes_written() -> Iterator[str]:

@@ -146,7 +146,7 @@ class World:
         p = self.p
         p.clock.advance(seconds)
         settler = p.settler
-        for work in (lambda: p.shards.round(p.busy), p.numbers.renew, p.supply.round, p.uploader.recover, p.numberer.round, p.uploader.round,
+        for work in (lambda: p.shards.round(p.busy), p.numbers.renew, p.breakers.round, p.supply.round, p.uploader.recover, p.numberer.round, p.uploader.round,
                      settler.poll_round, settler.ask_round, settler.alarm_round):  # fmt: skip
             with contextlib.suppress(KaipiaoError):
                 await work()

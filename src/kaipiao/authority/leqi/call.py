@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-from kaipiao.authority.channel import Answer, Outcome
+from kaipiao.authority.channel import Answer, Missed, Outcome
+from kaipiao.authority.endpoints import Endpoints
 from kaipiao.authority.leqi import envelope, reading
 from kaipiao.authority.leqi.reading import Data
 from kaipiao.authority.leqi.services import Service
@@ -19,24 +22,41 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SOFT_FIELDS = ("code", "Code", "errcode", "errorCode", "CodeMsg", "returncode")
+NO_CONNECTION_FREE = "queue.timeout"  # ours: another endpoint has the same pool
 _LONGEST_PAUSE = 3600.0  # seconds; a longer Retry-After is asked again after that
 
 
 class Caller:
     """Calls services through a transport, as one unit under one key."""
 
-    def __init__(self, settings: LeqiSettings, transport: Transport) -> None:
+    def __init__(self, settings: LeqiSettings, transport: Transport, endpoints: Endpoints) -> None:
         self._settings = settings
         self._transport = transport
+        self._endpoints = endpoints
 
-    async def call(self, service: Service, payload: object, wire_id: str = "") -> Answer[Data]:
-        """OK with the decrypted object, whose return code is in `code`; else the verdict on what came instead."""
-        url = f"{self._settings.base_url.rstrip('/')}/{service.ability}/{service.code}"
+    async def call(
+        self, service: Service, payload: object, wire_id: str = "", only: Sequence[str] | None = None
+    ) -> Answer[Data]:
+        """OK with the decrypted object, whose return code is in `code`; else the verdict on what came instead. `only`: the
+        endpoints to try, whoever watches them."""
         body = envelope.sealed(self._settings.key, payload)
-        reply = await self._transport.post(url, envelope.headers(self._settings, service), body)
+        reply = await self._post(service, body, only or self._endpoints.usable() or self._endpoints.names[:1])
         answer = read(self._settings.key, service, reply)
         log.debug("%s %s: %s %s", service.code, wire_id, answer.outcome, answer.code)
         return answer
+
+    async def _post(self, service: Service, body: bytes, endpoints: Sequence[str]) -> Reply:
+        """One request at one endpoint. The next of the register is tried only when not one byte of it left this machine:
+        after that the answer is what it is, and sending again is not for a channel to decide (R3)."""
+        missed: list[Missed] = []
+        for endpoint in endpoints:
+            url = f"{self._endpoints.url(endpoint).rstrip('/')}/{service.ability}/{service.code}"
+            reply = await self._transport.post(url, envelope.headers(self._settings, service), body)
+            if reply.failure is None or not reply.failure.surely_not_sent or reply.failure.cause == NO_CONNECTION_FREE:
+                break
+            missed.append(Missed(endpoint, reply.failure.cause))
+        earlier = tuple(m for m in missed if m.endpoint != endpoint)
+        return replace(reply, timeline=replace(reply.timeline, endpoint=endpoint, missed=earlier))
 
 
 def inconsistent(answer: Answer[Data], service: Service) -> Answer[Data]:

@@ -22,6 +22,7 @@ from kaipiao.authority.channel import (
     TaxpayerStanding,
     UploadItem,
 )
+from kaipiao.authority.endpoints import Endpoints
 from kaipiao.authority.leqi import issued, months, numbers, quota, reading, results, services
 from kaipiao.authority.leqi import rates as rate_list
 from kaipiao.authority.leqi import standing as qualification
@@ -57,7 +58,8 @@ class LeqiChannel:
         self.capabilities = settings.capabilities()
         self._settings = settings
         self._transport = transport
-        self._caller = Caller(settings, transport)
+        self.endpoints = Endpoints([settings.base_url, *settings.further_urls])
+        self._caller = Caller(settings, transport, self.endpoints)
         self._digits = digits
 
     async def pull_numbers(self, taxpayer: str, quantity: int, serial: str) -> Answer[Segment]:
@@ -124,6 +126,10 @@ class LeqiChannel:
     async def health(self) -> Answer[None]:
         """Asks for the rates, which needs no taxpayer and changes nothing (R11). OK: the service itself answered."""
         return _with(await self._caller.call(services.RATES, {}), None)
+
+    async def health_at(self, endpoint: str) -> Answer[None]:
+        """The same of one endpoint, whether or not it is used now."""
+        return _with(await self._caller.call(services.RATES, {}, only=(endpoint,)), None)
 
     def serial(self) -> str:
         return f"{self._settings.sydwptbh}{self._settings.jrdwptbh}{self._digits(_SERIAL_DIGITS)}"

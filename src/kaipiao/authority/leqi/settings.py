@@ -60,11 +60,13 @@ class LeqiSettings:
     public_keys: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
     bureaus: Mapping[str, str] = field(default_factory=dict)  # taxpayer → its bureau's code (xsfsjswjgdm), 11 digits
+    further_urls: tuple[str, ...] = ()  # more addresses of the register at `base_url`
     status_ability: str = "202007"  # FPZTXXCX: in the base ability since V4.000; 203067 before
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith("https://"):
-            raise _fault("base_url", "须以 https:// 开头", "must begin with https://")
+        for url in (self.base_url, *self.further_urls):
+            if not url.startswith("https://"):
+                raise _fault("base_url", "须以 https:// 开头", "must begin with https://")
         if not _KEY.fullmatch(self.sm4_key_hex):
             raise _fault("sm4_key", "须为32位十六进制", "must be 32 hex digits")
         for name in ("jrdwptbh", "sydwptbh", "ylbm", "sandbox_flag"):
