@@ -45,7 +45,7 @@ def facts_of(outage: Outage) -> dict[str, Any]:
             "late": total.late,
         },
         "counted_at": outage.counted_at.isoformat() if outage.counted_at else None,
-        "list": {"digest": outage.list_digest, "form": LIST_FORM, "count": total.issued},
+        "invoices": {"digest": outage.list_digest, "form": LIST_FORM, "count": total.issued},
         "debt": [list(sample) for sample in outage.debt],
     }
 

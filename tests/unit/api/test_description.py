@@ -20,6 +20,7 @@ from asgi import call
 from bench import SELLER, Point
 from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
+from outage_stand import closed, keep
 from people_calls import answers as people_answers
 
 from kaipiao.api.described import examples
@@ -186,13 +187,14 @@ def test_the_examples_have_the_very_form_of_what_the_running_application_answers
         real |= {"200 POST /v1/invoices:check": checked, "201 POST /v1/invoices": await post(app, sale("A-3"))}
         real["200 POST /v1/invoices"] = await post(app, sale())
         real |= await people_answers(app)
+        await keep(p, closed())
         for where, operation in operations(app.openapi()):
             for status, response in operation["responses"].items():
                 if "application/json" not in response.get("content", {}) or status == "503":
                     continue
                 name = f"{status} {where}"
                 if name not in real:
-                    target = where.partition(" ")[2].replace("{number}", number).replace("{taxpayer}", SELLER)
+                    target = where.partition(" ")[2].replace("{number}", number).replace("{outage}", "7").replace("{taxpayer}", SELLER)
                     real[name] = await call(app, "GET", target, token=token())
                 assert real[name].status == int(status), name
                 (shown,) = examples_of(response["content"]["application/json"])
