@@ -233,10 +233,17 @@ class ChannelSettings(Part):
 
 
 class ClockSettings(Part):
-    """`follow`: the URL of a sandbox's clock (TEST only), reached through the channel named `through`."""
+    """`follow`: the URL of a sandbox's clock (TEST only), reached through the channel named `through`. `ntp`: time servers to ask,
+    host or host:port, each `look_s` real seconds. From `max_skew_ms` on (P35) it warns, from `stop_lead_s` ahead or
+    `stop_lag_s` behind nothing is issued."""
 
     follow: str | None = None
     through: str | None = None
+    ntp: Annotated[list[Annotated[str, Field(min_length=1, max_length=260)]], Field(max_length=16)] = []
+    look_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    max_skew_ms: Annotated[float, Field(ge=1, le=60_000)] = 200.0
+    stop_lead_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    stop_lag_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
 
 
 class PolicySettings(Part):
@@ -279,6 +286,17 @@ class BreakerSettings(Part):
         if self.probe_timeout_s <= self.slow_s:
             raise ValueError("probe_timeout_s: more than slow_s, or a slow bureau is taken for none / 须大于 slow_s")
         return self
+
+
+class DependencySettings(Part):
+    """A service of others. `url`: https, without the last slash; `GET {url}/health` is asked each `interval_s`, and from `gap_s`
+    without an answer on it is told (real seconds). `ca_file`: trusted instead of the machine's own roots."""
+
+    kind: Literal["payment", "registry", "timestamp"]
+    url: Annotated[str, Field(pattern=r"^https://[!-~]{1,1000}$")]
+    ca_file: str | None = None
+    interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    gap_s: Annotated[float, Field(ge=1, le=86_400)] = 180.0
 
 
 class AlarmChannelSettings(Part):
@@ -378,6 +396,7 @@ class Settings(Part):
         numbers = [seller.tax_number for seller in self.taxpayer]
         if len(numbers) != len(set(numbers)):
             raise ValueError("taxpayer: a tax number stands twice / 纳税人识别号重复")
+    dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
         return self
 
 

@@ -20,6 +20,7 @@ from kaipiao.settings import (
     AlarmChannelSettings,
     ChannelLimits,
     ChannelSettings,
+    DependencySettings,
     PolicySettings,
     Settings,
     TaxpayerSettings,
@@ -208,5 +209,6 @@ def test_the_reference_has_every_setting_with_its_default() -> None:
     sellers = settings_of(TaxpayerSettings, "taxpayer[].")
     channel = [row for row in settings_of(ChannelSettings) if not row[0].startswith(("limits.", "timeouts."))]
     alarms = settings_of(AlarmChannelSettings, "alarm.channel.NAME.")
-    rest = [*alarms, *settings_of(TimeoutSettings), *settings_of(PolicySettings)]
+    leaned_on = settings_of(DependencySettings, "dependency.NAME.")
+    rest = [*alarms, *leaned_on, *settings_of(TimeoutSettings), *settings_of(PolicySettings)]
     assert settings_page() == dict([*whole, *sellers, *channel, *limits.items(), *rest])

@@ -13,10 +13,13 @@ from kaipiao.api.door.admission import Admission
 from kaipiao.api.door.body_pace import BodyPace
 from kaipiao.api.door.rates import Rates
 from kaipiao.clock import Clock, SystemClock
+from kaipiao.delivery.port import Notifier
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
+from kaipiao.operations.clock_watch import ClockWatch, unwatched
+from kaipiao.operations.dependencies.heartbeats import Heartbeats, no_hearts
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.seal.sm2 import Sm2PublicKey
@@ -56,3 +59,6 @@ class Services:
     access: AccessSettings = field(default_factory=AccessSettings)
     account_keys: AccountKeys = field(default_factory=KeyOfThisProcess)
     wall_clock: Clock = field(default_factory=SystemClock)  # real time, also beside a sandbox
+    notifiers: Mapping[str, Notifier] = field(default_factory=dict)  # channels of alarms, by name
+    clock_watch: ClockWatch = field(default_factory=unwatched)
+    heartbeats: Heartbeats = field(default_factory=no_hearts)

@@ -30,6 +30,7 @@ REASONS = {
     "numbers": ("（尚无号码）", "(no numbers yet)"),
     "quota": ("（尚无额度）", "(no quota yet)"),
     "standing": ("（纳税人状态不允许）", "(the taxpayer's standing forbids it)"),
+    "clock": ("（时钟不可信）", "(the clock cannot be trusted)"),
     "stopping": ("（正在停止）", "(stopping)"),
 }
 BOUNDS = {

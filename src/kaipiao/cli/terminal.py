@@ -58,7 +58,7 @@ def say(zh: str, en: str) -> str:
 
 def errors() -> Console:
     """The console for people: stderr, plain when it is no terminal or NO_COLOR is set."""
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)  # `:b:` is no picture
 
 
 def out(line: str) -> None:

@@ -33,6 +33,7 @@ from kaipiao.invoice.model import Draft, Invoice, Seller
 from kaipiao.invoice.rules import Verdict, check_draft
 from kaipiao.issuing import trail
 from kaipiao.issuing.acceptance import acceptance, cancellation, numbering, succession
+from kaipiao.issuing.clock_gate import ClockGate
 from kaipiao.issuing.commit import Committer
 from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.gate import Gate, OpenGate
@@ -94,6 +95,7 @@ class Issuer:
         quota_ended: Callable[[str, str, datetime], datetime | None],
         on_quota_short: Callable[[str, str], None],
         gate: Gate | OpenGate | None = None,
+        clock_gate: ClockGate | None = None,
     ) -> None:
         self._ledger = ledger
         self._desks = desks
@@ -107,6 +109,7 @@ class Issuer:
         self._on_quota_short = on_quota_short
         self._budgets = gate or OpenGate()
         self._committer = Committer(ledger, clock, policy)
+        self._clock_gate = clock_gate or ClockGate()
         self._last_made: datetime | None = None
         self.stopping = False
         self.callers = 0  # who wait for an answer to `issue` or `accept`
@@ -395,6 +398,7 @@ class Issuer:
         last = self._last_made
         if last is not None and now < last:
             behind = (last - now).total_seconds()
+        self._clock_gate.check(now)
             if behind > self._policy.clock_back:
                 raise ClockUnsound(behind_seconds=round(behind, 3))
             return last

@@ -40,7 +40,7 @@ class ClockWatch:
         *,
         own: Callable[[], Reading | None] = kernel.read,
     ) -> None:
-        self._gate = gate
+        self.gate = gate
         self._servers = servers
         self._append = append
         self._node = node
@@ -60,13 +60,13 @@ class ClockWatch:
         asked = await asyncio.gather(*(server.read() for server in self._servers))
         bureaus = [bureau.read(time.time()) for bureau in self._bureaus.values()]
         self.readings = tuple(r for r in (self._own(), *bureaus, *asked) if r is not None)
-        self._gate.standing = agree(self.readings)
-        await self._tell(self._gate.standing)
+        self.gate.standing = agree(self.readings)
+        await self._tell(self.gate.standing)
         return self._rest
 
     async def _tell(self, standing: ClockStanding) -> None:
         """Once when it becomes skewed, once when it is sound again."""
-        warns = self._gate.warns
+        warns = self.gate.warns
         if warns == self._told:
             return
         milliseconds = round((standing.skew or 0.0) * 1000)
@@ -83,3 +83,12 @@ class ClockWatch:
             events.append(trail.platform("alarm.clock", now, skew_ms=milliseconds, sources=sources, node=self._node))
         await self._append(events)
         self._told = warns
+
+
+async def _nowhere(events: Sequence[EventDraft]) -> None:
+    """Of an installation without a trail: what is told is in the log."""
+
+
+def unwatched() -> ClockWatch:
+    """A clock that nobody judges."""
+    return ClockWatch(ClockGate(), [], _nowhere, "", 3600.0, own=lambda: None)

@@ -36,11 +36,13 @@ LONGEST_CODE = 40  # characters: a code is the far side's own
 class WatchedChannel:
     """See `Channel`. Changes nothing of what goes in or comes out."""
 
-    def __init__(self, channel: Channel, metrics: Metrics) -> None:
+    def __init__(self, channel: Channel, metrics: Metrics, hear: Hear | None = None) -> None:
+        """`hear`: is given the bureau's time that an answer brought along."""
         self.name = channel.name
         self.capabilities = channel.capabilities
         self._channel = channel
         self._metrics = metrics
+        self._hear = hear
 
     async def pull_numbers(self, taxpayer: str, quantity: int, serial: str) -> Answer[Segment]:
         return await self._watch("numbers", taxpayer, self._channel.pull_numbers(taxpayer, quantity, serial))
@@ -113,6 +115,8 @@ class WatchedChannel:
             seconds = perf_counter() - began
             self._metrics.call_ended(self.name, service, outcome, seconds, answer.timeline if answer else None)
             self._say(service, taxpayer, outcome, answer, seconds)
+            if self._hear is not None and answer is not None and answer.timeline is not None:
+                self._hear(self.name, answer.timeline.far_time)
 
     def _say(self, service: str, taxpayer: str | None, outcome: str, answer: Answer[T] | None, seconds: float) -> None:
         line = answer.timeline if answer else None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kaipiao.clock import Clock
+from kaipiao.clock import Clock, SystemClock
 from kaipiao.issuing import trail
 from kaipiao.ledger.port import EventDraft
 from kaipiao.operations.dependencies.marked import Failed
@@ -105,3 +105,12 @@ class Heartbeats:
         return HeartState(
             heart.name, heart.kind, last, silent, heart.name in self._missing, self._causes.get(heart.name)
         )
+
+
+async def _nowhere(events: Sequence[EventDraft]) -> None:
+    """Nothing is ever told of no dependency."""
+
+
+def no_hearts() -> Heartbeats:
+    """Of an installation that leans on nobody."""
+    return Heartbeats([], SystemClock(), _nowhere, "", 3600.0)
