@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from kaipiao.authority.channel import Capabilities
 from kaipiao.clock import SHANGHAI, month_of, year_of
 from kaipiao.errors import BudgetEnded, CannotIssue, Halted, NumbersExhausted, QuotaExhausted, QuotaNotValid
-from kaipiao.issuing.budgets import Bound, BudgetTable, Ended, Stock, ended
+from kaipiao.issuing.budgets import Bound, Budget, BudgetTable, Ended, Stock, ended
 from kaipiao.issuing.modes import Mode, ModeState
 from kaipiao.language import Text
 from kaipiao.ledger.port import Ledger
@@ -46,25 +45,27 @@ class Known:
 class Gate:
     """`kinds`: the kind of each channel, by its name."""
 
-    def __init__(
-        self, ledger: Ledger, table: BudgetTable, channels: Mapping[str, Capabilities], kinds: Mapping[str, str]
-    ):
+    def __init__(self, ledger: Ledger, table: BudgetTable, kinds: Mapping[str, str]):
         self._ledger = ledger
         self.table = table
-        self._channels = channels
         self._kinds = kinds
         self.known = Known()
         self.short: set[Place] = set()  # numbers or quota ran out in a commit; the controller looks at these first
 
     def check(self, taxpayer: str, channel: str, invoice: str, at: datetime) -> None:
         """Raise the `CannotIssue` that holds for an invoice made at this instant; nothing otherwise."""
+        self.check_mode(taxpayer, channel)
+        stops = [end for end in self.ended(taxpayer, channel, invoice, at) if end.budget.stops]
+        if stops:
+            raise error_of(stops[0], taxpayer)
+
+    def check_mode(self, taxpayer: str, channel: str) -> None:
+        """Raise `Halted` while it is. The only thing that holds back a successor: one that mends a late debt must not wait for
+        that debt."""
         for key in ((None, channel), (taxpayer, channel)):
             state = self.known.modes.get(key)
             if state is not None and state.mode is Mode.HALTED and not state.cause.startswith("budget."):
                 raise halted(state, self.known.reasons.get(key))
-        stops = [end for end in self.ended(taxpayer, channel, invoice, at) if end.budget.stops]
-        if stops:
-            raise error_of(stops[0], taxpayer)
 
     def ended(self, taxpayer: str, channel: str, invoice: str, at: datetime) -> list[Ended]:
         """The budgets that have ended, as far as is known without asking. Stock that is used up is left to the commit, which
@@ -72,8 +73,18 @@ class Gate:
         stock = self.known.stocks.get((taxpayer, channel))
         if stock is None:
             return []
-        budgets = self.table.of(self._kinds[channel], invoice, taxpayer)
+        budgets = self.budgets_of(taxpayer, channel, invoice)
         return [end for end in ended(budgets, stock, at) if not _exact_elsewhere(end)]
+
+    def budgets_of(self, taxpayer: str, channel: str, invoice: str) -> tuple[Budget, ...]:
+        return self.table.of(self._kinds[channel], invoice, taxpayer)
+
+    def stops(self, taxpayer: str, channel: str, invoice: str, bound: str) -> bool:
+        """Whether the end of this bound stops issuing."""
+        return any(b.bound == bound and b.stops for b in self.budgets_of(taxpayer, channel, invoice))
+
+    def keeps_stock(self, taxpayer: str, channel: str) -> bool:
+        return self.table.keeps_stock(self._kinds[channel], taxpayer)
 
     async def out_of_numbers(self, taxpayer: str, channel: str, at: datetime) -> CannotIssue:
         """Why there are none: used up, or none of the new year pulled yet."""
@@ -91,7 +102,7 @@ class Gate:
         return self._why(taxpayer, channel, stock, at) or QuotaExhausted(taxpayer=taxpayer)
 
     def _why(self, taxpayer: str, channel: str, stock: Stock, at: datetime) -> CannotIssue | None:
-        found = ended(self.table.of(self._kinds[channel], "any", taxpayer), stock, at)
+        found = ended(self.budgets_of(taxpayer, channel, "any"), stock, at)
         return error_of(found[0], taxpayer) if found else None
 
 
@@ -138,6 +149,9 @@ class OpenGate:
 
     def check(self, taxpayer: str, channel: str, invoice: str, at: datetime) -> None:
         """Nothing holds it back."""
+
+    def check_mode(self, taxpayer: str, channel: str) -> None:
+        """Nothing halts it."""
 
     async def out_of_numbers(self, taxpayer: str, channel: str, at: datetime) -> CannotIssue:
         return NumbersExhausted(taxpayer=taxpayer, channel=channel)

@@ -241,7 +241,7 @@ class Issuer:
             if accepted is not None:
                 made_at = max(made_at, accepted.made_at)
             self._check_quota_valid(draft.seller_tax_number, desk.channel, made_at)
-            taken = await self._take(draft, desk, made_at)
+            taken = await self._take(draft, desk, made_at, after)
             result, document = await self._admit(draft, desk, taken, made_at, content, digest, accepted, after)
             if result.outcome is AdmitOutcome.ADMITTED and result.record is not None:
                 self._note_made(result.record.made_at)
@@ -265,10 +265,13 @@ class Issuer:
                 return await self._replay(result.record)
             accepted = result.record
 
-    async def _take(self, draft: Draft, desk: Desk, made_at: datetime) -> Taken:
+    async def _take(self, draft: Draft, desk: Desk, made_at: datetime, after: _Succession | None) -> Taken:
         """The next number, as far as modes and budgets allow one."""
         taxpayer = draft.seller_tax_number
-        self._budgets.check(taxpayer, desk.channel, draft.kind.value, made_at)
+        if after is None:
+            self._budgets.check(taxpayer, desk.channel, draft.kind.value, made_at)
+        else:
+            self._budgets.check_mode(taxpayer, desk.channel)
         try:
             return await self._numbers.take(taxpayer, desk.channel, year_of(made_at))
         except NumbersExhausted as used_up:
