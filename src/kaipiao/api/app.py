@@ -14,6 +14,7 @@ from kaipiao import __version__
 from kaipiao.api import outages, platform, problems, stream, taxpayers
 from kaipiao.api.described import deprecations, openapi
 from kaipiao.api.described.deprecations import Deprecation, Deprecations
+from kaipiao.api.alarms import router as alarms_router
 from kaipiao.api.door.figures import tell
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
@@ -23,10 +24,12 @@ from kaipiao.api.people.parts import people_over
 from kaipiao.api.sales import batch, check, invoices, later
 from kaipiao.api.sales.short_way import SalesDoor
 from kaipiao.api.services import Services
+from kaipiao.operations.alarms.deeds import AlarmDeeds
+from kaipiao.operations.alarms.sorts import sorts
 from kaipiao.operations.watched_requests import WatchedRequests
 
 _SALES = (invoices.router, batch.router, check.router, later.router, taxpayers.router)
-_PEOPLE = (sessions.router, own_account.router, accounts.router)
+_PEOPLE = (alarms_router, sessions.router, own_account.router, accounts.router)
 ROUTERS = (*_SALES, stream.router, platform.router, outages.router, audit_view.router, *_PEOPLE)
 
 
@@ -64,6 +67,7 @@ def create(services: Services, deprecated: Mapping[str, Deprecation] | None = No
     app.state.services = services
     app.state.feed = Feed(services.ledger)
     app.state.people = people_over(services)
+    app.state.alarms = AlarmDeeds(services.ledger, services.clock, sorts())
     app.state.routes = tuple(route for route in routes() if isinstance(route, APIRoute))
     deprecations.check_routes(going, (f"{m} {r.path}" for r in app.state.routes for m in r.methods or ()))
     for router in ROUTERS:

@@ -20,6 +20,7 @@ from kaipiao.api.door.admission import Admission, Bounds
 from kaipiao.api.door.body_pace import BodyPace
 from kaipiao.api.door.rates import Rates
 from kaipiao.api.services import Readiness, Services
+from kaipiao.app.alarms import alarms_of, notifiers_of
 from kaipiao.app.channels import leqi_of, tls_of
 from kaipiao.app.far_sides import breakers_of, far_side
 from kaipiao.app.outages import outage_loop
@@ -29,6 +30,7 @@ from kaipiao.authority.channel import Channel
 from kaipiao.authority.leqi import LeqiChannel
 from kaipiao.authority.transport import Timeouts, Transport
 from kaipiao.clock import Clock, FunctionClock, SystemClock, month_of, year_of
+from kaipiao.delivery.port import Notifier
 from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of
@@ -88,6 +90,7 @@ class Platform:
         self._fars: dict[str, FarSide] = {}
         self._opened = AsyncExitStack()
         self._side_loops: list[Loop] = []
+        self._notifiers: dict[str, Notifier] = {}
 
     async def start(self, *, issuing: bool = True) -> FastAPI:
         """Open the ledger, start issuing, give the HTTP application. Without `issuing` it is for looking only: nothing is
@@ -123,6 +126,7 @@ class Platform:
         else:
             await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
             await self.ledger.save_tenants(sorted(tenants_of(self.settings)), SystemClock().now())
+            await self._start_alarms(opened)
             opened.push_async_callback(self._sign_heads)
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
@@ -139,6 +143,16 @@ class Platform:
     def _outages(self) -> Loop:
         ours = (self._audit_sealer, self._public, self._workers, self.clock)
         return outage_loop(self.settings.outage, self.ledger, self._channels, self.node.leads, *ours)
+
+    async def _start_alarms(self, opened: AsyncExitStack) -> None:
+        """Before anything else writes events: none of them is missed."""
+        self._notifiers = notifiers_of(self.directory, self.settings.alarm)
+        alarms = alarms_of(
+            self.settings, self.ledger, self._notifiers, self.clock, self.metrics, Certificates(self._certificate_files)
+        )
+        await alarms.desk.begin()
+        opened.push_async_callback(alarms.desk.release)
+        self._side_loops += alarms.loops()
 
     async def _share_revocations(self) -> float:
         return await self.tokens.shared.look(self.ledger, SystemClock().now())
@@ -268,6 +282,7 @@ class Platform:
             scrape=Scrape(self.metrics, self._figures().families),
             access=self.settings.access,
             account_keys=StoredAccountKeys(self.directory, self.settings),
+            notifiers=self._notifiers,
         )
 
     def _figures(self) -> Figures:

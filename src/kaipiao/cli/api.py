@@ -57,6 +57,14 @@ class Api:
         answer: dict[str, object] = json.loads(content)
         return status, answer
 
+    def delete(self, path: str) -> dict[str, Any]:
+        """The JSON of an answer. Raises the problem that the server stated."""
+        status, content = self._call("DELETE", path, None)
+        if status >= 300:
+            raise stated(content, status)
+        answer: dict[str, Any] = json.loads(content)
+        return answer
+
     def pages(self, path: str, **parameters: object) -> Iterator[list[Any]]:
         """A list, page by page: the header `Link` leads to the next. Raises the problem that the server stated."""
         following: str | None = _with(path, parameters)

@@ -32,7 +32,7 @@ class AlarmDesk:
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """What goes on of one sort for one group (`group`: the sort and the values that it is grouped by, as JSON). `count`: events;
-    `first`, `last`: of them, with `kind`, `at` and `order`. `told_count`: the count when it was told last, `silenced`: how
+    `first`, `last`: what these events said, with `kind_of_event`, `at` and `order`. `told_count`: the count when it was told last, `silenced`: how
     many came while a silence held."""
 
     id: int

@@ -22,6 +22,7 @@ from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
 from outage_stand import closed, keep
 from people_calls import answers as people_answers
+from test_alarms_api import alarm_answers
 
 from kaipiao.api.described import examples
 from kaipiao.api.described.openapi import problems
@@ -167,7 +168,7 @@ def alike(shown: Any, real: Any) -> bool:
     return "NoneType" in (shown, real) or shown == real
 
 
-FREE_NAMES = {"data", "states", "cover_bounds", "bounds"}  # their keys depend on what there is
+FREE_NAMES = {"first", "last", "data", "states", "cover_bounds", "bounds"}  # their keys depend on what there is
 
 
 def without_free(value: Any) -> Any:
@@ -187,6 +188,7 @@ def test_the_examples_have_the_very_form_of_what_the_running_application_answers
         real |= {"200 POST /v1/invoices:check": checked, "201 POST /v1/invoices": await post(app, sale("A-3"))}
         real["200 POST /v1/invoices"] = await post(app, sale())
         real |= await people_answers(app)
+        real |= await alarm_answers(app, p)
         await keep(p, closed())
         for where, operation in operations(app.openapi()):
             for status, response in operation["responses"].items():

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +31,7 @@ from people_calls import make, session, sign_in
 
 from kaipiao.api.people.parts import people_over
 from kaipiao.api.services import Services
+from kaipiao.ledger.alarms import Alarm, AlarmChange, Silence
 from kaipiao.ledger.port import Taxpayer
 
 ISSUED, WAITING = "order-of-b", "waiting-of-b"
@@ -65,6 +66,7 @@ APART = {
     "POST /v1/account/password": OWN,
     "POST /v1/account/totp": OWN,
     "POST /v1/account/totp:confirm": OWN,
+    "POST /v1/alarm-channels/{channel}:test": "test_alarms_api.py::test_only_who_may_act_for_all_tries_a_channel",
 }
 TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/outages", "/v1/audit"}  # of the installation, about nobody
 TENANTS = {"tenant-a": (SELLER,), "tenant-b": (OTHER,)}
@@ -122,12 +124,21 @@ async def two(p: Point) -> Two:
     await p.ledger.save_taxpayers(
         [Taxpayer(SELLER, "tenant-a", "甲公司", ("pretend",)), Taxpayer(OTHER, "tenant-b", "乙公司", ("pretend",))]
     )
+    await alarm_of_b(p)
     mine = await post(app, sale(ISSUED, remark="remark-of-a"), token=A)
     theirs = await post(app, sale_of_b(ISSUED), token=B)
     waiting = await post(app, sale_of_b(WAITING), token=B, headers={"prefer": "respond-async"})
     assert (mine.status, theirs.status, waiting.status) == (201, 201, 202)
     assert theirs.json()["total"] == TOTAL
     return Two(app, p, theirs.json()["number"])
+
+
+async def alarm_of_b(p: Point) -> None:
+    now = datetime.now(UTC)
+    alarm = Alarm(1, "unknown", "g", OTHER, "warning", now, now, 1, {"order": WAITING}, {"order": WAITING})
+    silence = Silence(2, None, OTHER, REMARK, now, "test", now + timedelta(days=9))
+    await p.ledger.begin_alarms(0)
+    assert await p.ledger.change_alarms(AlarmChange(0, 0, 2, [alarm], [silence]))
 
 
 def sale_of_b(order: str) -> dict[str, Any]:
@@ -148,6 +159,7 @@ def cases(both: Two) -> Iterator[Case]:
     for method, path, operation in described(both.app):
         order = WAITING if path.endswith(":cancel") else "only-of-b"
         identifiers = {"number": both.number, "taxpayer": OTHER, "order": order}
+        identifiers |= {"alarm": "1", "silence": "2"}
         identifiers |= {"account": HEAD, "tenant": "tenant-b", "actor": f"account:{HEAD}"}
         places: dict[str, list[tuple[str, bool]]] = {"path": [], "query": [], "header": []}
         for parameter in operation.get("parameters", []):
@@ -170,6 +182,8 @@ BODIES: dict[str, list[dict[str, object]]] = {
         {"account": "newer", "role": "admin", "taxpayers": [OTHER]},
     ],
     "/v1/accounts/{account}:role": [{"role": "auditor"}],
+    "/v1/alarms/{alarm}:acknowledge": [{}],
+    "/v1/silences": [{"taxpayer": OTHER, "until": f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}", "reason": "r"}],
     "/v1/accounts/{account}:reset-password": [{}],
 }
 

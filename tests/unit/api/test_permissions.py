@@ -21,6 +21,7 @@ from kaipiao.api.app import routes
 from kaipiao.errors import PermissionMissing
 
 ISSUE, READ, OPERATE, AUDIT = Permission.ISSUE, Permission.READ, Permission.OPERATE, Permission.AUDIT
+ALARMS = Permission.ALARMS
 SEE, MANAGE, OWN = Permission.SEE_ACCOUNTS, Permission.MANAGE_ACCOUNTS, Permission.OWN
 TABLE: dict[str, Permission | None] = {
     "POST /v1/invoices": ISSUE,
@@ -46,6 +47,13 @@ TABLE: dict[str, Permission | None] = {
     "GET /v1/audit": AUDIT,
     "GET /v1/books": AUDIT,
     "GET /v1/audit/events": AUDIT,
+    "GET /v1/alarms": OPERATE,
+    "GET /v1/alarms/{alarm}": OPERATE,
+    "POST /v1/alarms/{alarm}:acknowledge": ALARMS,
+    "GET /v1/silences": OPERATE,
+    "POST /v1/silences": ALARMS,
+    "DELETE /v1/silences/{silence}": ALARMS,
+    "POST /v1/alarm-channels/{channel}:test": ALARMS,
     "POST /v1/sessions": None,
     "DELETE /v1/sessions/current": OWN,
     "GET /v1/account": OWN,
@@ -67,9 +75,9 @@ TABLE: dict[str, Permission | None] = {
 }
 MAY = {
     "issuer": {ISSUE, READ},
-    "operator": {READ, OPERATE},
+    "operator": {READ, OPERATE, ALARMS},
     "auditor": {READ, AUDIT, SEE},
-    "admin": {ISSUE, READ, OPERATE, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
+    "admin": {ISSUE, READ, OPERATE, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
 }
 GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
 
@@ -94,7 +102,7 @@ def test_a_role_is_refused_at_every_route_that_is_not_its_own_and_nobody_comes_i
     async def story(app: object, p: object) -> None:
         for line, need in GUARDED:
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", outage="7")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7")
             if need not in MAY[role]:
                 answer = await call(app, method, target, token=token(role))  # type: ignore[arg-type]
                 assert (answer.status, answer.json()["code"]) == (403, "KP-ACCESS-03"), line
@@ -107,7 +115,7 @@ def test_without_a_token_no_route_but_the_open_ones_answers() -> None:
         app.state.services.refusals.seconds_to_hold = lambda source: 0.0  # type: ignore[attr-defined]
         for line, need in TABLE.items():
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", outage="7")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7")
             answer = await call(app, method, target)  # type: ignore[arg-type]
             assert (answer.status == 401) == (need is not None), line
 

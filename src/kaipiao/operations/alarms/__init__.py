@@ -1,0 +1,1 @@
+"""Alarms: which events are one, what is open, who is told."""
