@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from kaipiao.authority.channel import Answer, Channel, Outcome
-from kaipiao.clock import Clock, month_of, year_of
+from kaipiao.clock import Clock, month_end, month_of, year_of
 from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
 from kaipiao.issuing.breakers import Breakers
@@ -138,9 +138,10 @@ class Supply:
         per_hour, _ = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
         size = self._policy.segment_size
         enough = max(size * self._policy.refill_below, per_hour * self._policy.refill_hours)
-        if counts.free + counts.leased >= enough and counts.pulled:
+        # What other nodes hold in memory serves nobody else: while none is free, a node without any waits for more.
+        if counts.free + counts.leased >= enough and counts.free:
             return True
-        if not self._sure_of_year(now):
+        if not self._sure_of(year_of, now):
             return False
         wanted_now = max(size, int(per_hour * self._policy.stock_hours))
         quantity = min(wanted_now, channel.capabilities.segment_limit)
@@ -159,9 +160,10 @@ class Supply:
         await self._ledger.fill_segment(taxpayer, request.serial, segment.first, segment.last, self._clock.now())
         return True
 
-    def _sure_of_year(self, now: datetime) -> bool:
+    def _sure_of(self, period: Callable[[datetime], object], now: datetime) -> bool:
+        """Whether the bureau's clock, which may differ a little, is in the same year or month."""
         guard = timedelta(seconds=self._policy.year_guard)
-        return year_of(now - guard) == year_of(now + guard)
+        return period(now - guard) == period(now + guard)
 
     async def _expire(self, taxpayer: str, channel: str, year: int, now: datetime) -> None:
         expired = await self._ledger.expire_numbers(taxpayer, channel, year)
@@ -179,6 +181,8 @@ class Supply:
         enough = max(step * Decimal(str(self._policy.refill_below)), per_hour * Decimal(str(self._policy.refill_hours)))
         if account.left >= enough and valid:
             return True
+        if not self._sure_of(month_of, now):
+            return False
         standing = await self._ask(taxpayer, channel, "quota", partial(channel.quota, taxpayer))
         if standing.outcome is not Outcome.OK or standing.value is None:
             _say("quota.not_read", taxpayer, standing.code)
@@ -196,13 +200,17 @@ class Supply:
 
     async def _download(self, taxpayer: str, channel: Channel, month: str, amount: Decimal) -> bool:
         wanted = QuotaRequest(taxpayer, channel.name, month, channel.serial(), amount)
-        request = await self._ledger.open_quota_request(wanted, self._clock.now())
+        now = self._clock.now()
+        request = await self._ledger.open_quota_request(wanted, now)
         call = partial(channel.move_quota, taxpayer, request.amount, request.serial, returning=False)
         answer = await self._ask(taxpayer, channel, "move_quota", call)
         if answer.outcome is not Outcome.OK or answer.value is None:
             _say("quota.not_downloaded", taxpayer, answer.code)
             return False
         grant = answer.value
+        if month_of(now) != month or grant.valid_until > month_end(now):  # the month turned while it was on its way
+            _say("quota.of_another_month", taxpayer, month)
+            return False
         await self._ledger.fill_quota(
             taxpayer, request.serial, grant.amount, grant.valid_from, grant.valid_until, self._clock.now()
         )

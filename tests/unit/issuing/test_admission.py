@@ -357,9 +357,9 @@ def test_blocks_of_a_dead_predecessor_are_reclaimed_and_its_unused_numbers_used(
         policy = Policy(block_size=100, segment_size=100)
         dead = await point(MemoryLedger("n1", store=store), policy=policy)
         used = {(await dead.issue(f"A{n}")).record.number for n in range(10)}
+        dead.bureau.down = True
         alive = await point(MemoryLedger("n1", store=store), policy=policy, bureau=dead.bureau)
         assert await alive.ledger.reclaim_blocks("n1") == 1
-        alive.bureau.down = True
         fresh = {(await alive.issue(f"B{n}")).record.number for n in range(90)}
         assert len(fresh | used) == 100
         with pytest.raises(NumbersExhausted):
