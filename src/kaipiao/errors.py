@@ -12,6 +12,7 @@ KaipiaoError
 │   ├── OrderCancelled           KP-ORDER-03   this order was cancelled before it got a number
 │   ├── OrderNotReplaceable      KP-ORDER-05   it is not finally refused or expired
 │   ├── OrderAmbiguous           KP-ORDER-04   several taxpayers have an order of this key
+│   ├── RepairRefused            KP-REPAIR-01  a precondition of a repair does not hold
 │   ├── MethodRefused            KP-HTTP-01    this address does not take this HTTP method
 │   ├── BodyFormRefused          KP-HTTP-02    the body is not JSON in UTF-8, or it is compressed
 │   ├── BodyTooSlow              KP-HTTP-03    the body did not arrive in time
@@ -202,9 +203,24 @@ class OrderNotReplaceable(InputRefused):
         "只有终局被拒或逾期、且没有任何一份可能仍在途的发票可以替换：见 kaipiao repair show。",
         "Only what was finally refused or is expired, with no copy that may still arrive, can be: see `kaipiao repair show`.",
     )
-    resend = Resend.SAME_KEY
+    resend = Resend.AFTER_CHANGE
     status = 409
 
+
+class RepairRefused(InputRefused):
+    """A precondition of the tool does not hold. `facts`: `tool`, `number`, `state`. Nothing was changed."""
+
+    code = "KP-REPAIR-01"
+    title = Text("现在不能这样修复", "This cannot be mended so now")
+    next_step = Text(
+        "原因见 detail；kaipiao repair show 说明此刻哪些工具可用。",
+        "The detail says why; `kaipiao repair show` says which tools are possible now.",
+    )
+    resend = Resend.AFTER_CHANGE
+    status = 409
+
+class OrderAmbiguous(InputRefused):
+    """Several taxpayers of the caller have an order of this key. Nothing was done."""
 
 
     code = "KP-ORDER-04"
@@ -341,6 +357,19 @@ class NotFound(KaipiaoError):
     next_step = Text("请核对号码或订单号。", "Check the number or the order key.")
     resend = Resend.SAFE
     status = 404
+
+class MonthNotReady(KaipiaoError):
+    """A month cannot be confirmed (or opened again) now. Nothing was sent. `facts["fields"]`: everything that stands in the way."""
+
+    code = "KP-MONTH-01"
+    title = Text("月份现在不能确认或取消确认", "The month cannot be confirmed or opened again now")
+    next_step = Text(
+        "逐项处理 fields 所列：kaipiao month 显示两边的数字，kaipiao reconcile 重新核对。",
+        "Settle what `fields` lists: `kaipiao month` shows both sides, `kaipiao reconcile` compares them again.",
+    )
+    resend = Resend.AFTER_CHANGE
+    status = 409
+
 
 
 class CannotIssue(KaipiaoError):

@@ -19,7 +19,7 @@ from kaipiao.ledger.port import InvoiceRecord, Ledger
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`held`: what the bureau holds under the number, as `silent` says whether it said anything. `ours`: our own content."""
+    """`held`: what the bureau holds under the number; `ours`: the digest of our own content."""
 
     at: datetime
     held: Held | None
@@ -31,18 +31,11 @@ class Asked:
         """It holds our very content."""
         return self.held is not None and self.held.content_digest == self.ours
 
-    @property
-    def absent(self) -> bool:
-        return self.silent is None and self.held is None
-
 
 class Questions:
     """`paces`: of each channel, by name."""
 
-    def __init__(
-        self, ledger: Ledger, channels: Mapping[str, Channel], paces: Mapping[str, Pace], clock: Clock
-    ) -> None:
-        self._ledger = ledger
+    def __init__(self, channels: Mapping[str, Channel], paces: Mapping[str, Pace], clock: Clock) -> None:
         self._channels = channels
         self._paces = paces
         self._clock = clock
@@ -51,9 +44,10 @@ class Questions:
         """Raises `NotFound` when its channel is not configured any more."""
         return self._channel(record).capabilities
 
-    async def ask(self, record: InvoiceRecord) -> Asked:
+    async def ask(self, ledger: Ledger, record: InvoiceRecord) -> Asked:
+        """Of an invoice that has its number. Raises `NotFound` as `capabilities`."""
         channel = self._channel(record)
-        documents = await self._ledger.documents(record.taxpayer, [record.id])
+        documents = await ledger.documents(record.taxpayer, [record.id])
         if record.id not in documents or record.number is None:
             raise NotFound()
         ours = channel.content_digest(upload_item(record, documents[record.id]))

@@ -15,11 +15,10 @@ from kaipiao.issuing.deadlines import upload_closes
 from kaipiao.issuing.issuer import Issued, Issuer
 from kaipiao.issuing.problems import DIED
 from kaipiao.issuing.questions import Asked, Questions
+from kaipiao.issuing.repair_tools import THEIRS
 from kaipiao.language import Text
 from kaipiao.ledger.changes import REPLACEABLE
 from kaipiao.ledger.port import Advance, Event, InvoiceRecord, Ledger, Value
-
-THEIRS = "theirs"  # the provenance of what a person decided in a conflict
 
 NOT_FINAL = Text(
     "它不是终局被拒（rejected）或逾期（expired）：税局可能持有它，或还会收到它",
@@ -80,16 +79,9 @@ class Successors:
     def window_closed(self, record: InvoiceRecord) -> bool:
         return self._clock.now() >= upload_closes(record.made_at, self._questions.capabilities(record))
 
-    async def ask_first(self, record: InvoiceRecord) -> Asked | None:
-        """However sure a refusal was, the bureau is asked for the number before another takes its place. None: what two
-        late denials have shown, or a person, needs no asking."""
-        if record.state is State.EXPIRED or record.late_denials >= 2 or record.provenance == THEIRS:
-            return None
-        return await self._questions.ask(record)
-
     async def successor_of(self, record: InvoiceRecord) -> InvoiceRecord | None:
         """What replaced it, from the trail."""
-        async for event in self._events(record):
+        async for event in self.events(record):
             if event.kind == "state.replaced" and event.data.get("id") == record.id:
                 identity = event.data["successor"]
                 if isinstance(identity, int):
@@ -99,15 +91,20 @@ class Successors:
     async def predecessor_of(self, record: InvoiceRecord) -> InvoiceRecord | None:
         return None if record.replaces is None else await self._by_id(record.taxpayer, record.replaces)
 
-    async def _require(self, record: InvoiceRecord) -> None:
+    async def judged(self, record: InvoiceRecord) -> tuple[Text | None, Asked | None]:
+        """Why it may have no successor, after asking where it must be asked, and what was heard."""
         against = await self.reason_against(record)
-        if against is None:
-            asked = await self.ask_first(record)
-            if asked is not None and asked.silent is not None:
-                against = SILENT
-            elif asked is not None and asked.held is not None:
-                against = IS_HELD
-                await self._ledger.advance([doubted(record, asked)])
+        asked = None if against is not None else await self._asked_first(record)
+        if asked is not None and asked.silent is not None:
+            against = SILENT
+        elif asked is not None and asked.held is not None:
+            against = IS_HELD
+        return against, asked
+
+    async def _require(self, record: InvoiceRecord) -> None:
+        against, asked = await self.judged(record)
+        if asked is not None and asked.held is not None:
+            await self._ledger.advance([doubted(record, asked)])
         if against is not None:
             raise OrderNotReplaceable(against, number=record.number, state=record.state.value)
 
@@ -122,17 +119,25 @@ class Successors:
         documents = await self._ledger.documents(taxpayer, [new.id])
         return Replacement(old, Issued(new, documents[new.id], replayed=replayed))
 
+    async def _asked_first(self, record: InvoiceRecord) -> Asked | None:
+        """However sure a refusal was, the bureau is asked for the number before another takes its place. None: what two
+        late denials have shown, or a person, needs no asking."""
+        if record.state is State.EXPIRED or record.late_denials >= 2 or record.provenance == THEIRS:
+            return None
+        return await self._questions.ask(self._ledger, record)
+
     async def _has_open_sender(self, record: InvoiceRecord) -> bool:
         """As `Ledger.admit` will judge it."""
         for upload in await self._ledger.open_uploads():
             if record.id in {each.id for each in upload.records}:
                 return True
-        async for event in self._events(record):
+        async for event in self.events(record):
             if event.data.get("number") == record.number and event.data.get("code") == DIED.code:
                 return True
         return False
 
-    async def _events(self, record: InvoiceRecord) -> AsyncIterator[Event]:
+    async def events(self, record: InvoiceRecord) -> AsyncIterator[Event]:
+        """The whole trail of its order."""
         after = 0
         while page := await self._ledger.events(taxpayer=record.taxpayer, subject=record.order, after=after):
             for event in page:

@@ -26,11 +26,11 @@ HOUR, DAY = 3600.0, 86400.0
 
 def successors(p: Point) -> Successors:
     paces = {p.bureau.name: Pace(p.clock, 1000.0)}
-    questions = Questions(p.ledger, {p.bureau.name: p.bureau}, paces, p.clock)
+    questions = Questions({p.bureau.name: p.bureau}, paces, p.clock)
     return Successors(p.ledger, p.issuer, questions, p.clock)
 
 
-def told(story: Callable[[Point], Awaitable[None]]) -> None:
+def tell(story: Callable[[Point], Awaitable[None]]) -> None:
     async def run() -> None:
         await story(await point())
 
@@ -81,7 +81,7 @@ def test_a_refused_invoice_gets_a_successor_which_is_the_one_live_invoice_of_the
         kinds = [e.kind for e in await p.ledger.events(taxpayer=SELLER, subject="A")]
         assert kinds.index("rejected") < kinds.index("state.replaced") < kinds.index("confirmed")
 
-    told(story)
+    tell(story)
 
 
 def test_the_same_call_again_gives_the_same_answer_also_when_the_successor_was_replaced_too() -> None:
@@ -99,7 +99,7 @@ def test_the_same_call_again_gives_the_same_answer_also_when_the_successor_was_r
         assert (await successors(p).replace(SELLER, number)).issued.record.number == second
         assert (await p.record("A")).number == third.issued.record.number
 
-    told(story)
+    tell(story)
 
 
 def test_a_corrected_successor_has_the_corrected_content_and_takes_its_own_quota() -> None:
@@ -116,7 +116,7 @@ def test_a_corrected_successor_has_the_corrected_content_and_takes_its_own_quota
         with pytest.raises(OrderConflict):
             await successors(p).replace(SELLER, number, draft("B", "120.00"))
 
-    told(story)
+    tell(story)
 
 
 def test_what_may_still_be_held_or_arrive_has_no_successor() -> None:
@@ -130,7 +130,7 @@ def test_what_may_still_be_held_or_arrive_has_no_successor() -> None:
         with pytest.raises(NotFound):
             await successors(p).replace(SELLER, "26447999999999999999")
 
-    told(story)
+    tell(story)
 
 
 def test_an_early_negative_is_none() -> None:
@@ -150,7 +150,7 @@ def test_an_early_negative_is_none() -> None:
         assert await p.state("A") is State.REJECTED
         await successors(p).replace(SELLER, number)
 
-    told(story)
+    tell(story)
 
 
 def test_a_refusal_is_doubted_when_the_bureau_holds_the_number_and_nothing_is_replaced() -> None:
@@ -164,7 +164,7 @@ def test_a_refusal_is_doubted_when_the_bureau_holds_the_number_and_nothing_is_re
         await p.run(60, every=10)
         assert await p.state("A") is State.CONFLICT
 
-    told(story)
+    tell(story)
 
 
 def test_while_the_bureau_cannot_be_asked_a_refusal_has_no_successor_and_stays_what_it_is() -> None:
@@ -175,7 +175,7 @@ def test_while_the_bureau_cannot_be_asked_a_refusal_has_no_successor_and_stays_w
             await successors(p).replace(SELLER, number)
         assert await p.state("A") is State.REJECTED
 
-    told(story)
+    tell(story)
 
 
 def test_an_expired_invoice_gets_its_successor_without_asking() -> None:
@@ -187,7 +187,7 @@ def test_an_expired_invoice_gets_its_successor_without_asking() -> None:
         await p.run(120, every=10)
         assert set(p.bureau.held) == {done.issued.record.number}
 
-    told(story)
+    tell(story)
 
 
 def test_an_order_sent_again_gets_its_successor_and_a_corrected_one_is_named_as_such() -> None:
@@ -202,7 +202,7 @@ def test_an_order_sent_again_gets_its_successor_and_a_corrected_one_is_named_as_
             await p.issue("B")
         assert conflict.value.facts["number"] == corrected.issued.record.number
 
-    told(story)
+    tell(story)
 
 
 def test_two_nodes_that_replace_at_once_give_one_successor_and_one_answer() -> None:
@@ -380,4 +380,4 @@ def test_the_predecessor_is_never_sent_again_whatever_happens_after() -> None:
         old = await by_number(p, number)
         assert old == replace(old, next_at=None)
 
-    told(story)
+    tell(story)
