@@ -382,6 +382,7 @@ class Settings(Part):
     outage: OutageSettings = OutageSettings()
     alarm: AlarmSettings = AlarmSettings()
     breaker: BreakerSettings = BreakerSettings()
+    dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:
@@ -396,7 +397,6 @@ class Settings(Part):
         numbers = [seller.tax_number for seller in self.taxpayer]
         if len(numbers) != len(set(numbers)):
             raise ValueError("taxpayer: a tax number stands twice / 纳税人识别号重复")
-    dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
         return self
 
 
