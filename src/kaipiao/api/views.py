@@ -8,9 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from kaipiao.clock import SHANGHAI
+from kaipiao.invoice.lifecycle import State
+from kaipiao.invoice.notice import notice_of
 from kaipiao.issuing.issuer import Issued
 from kaipiao.ledger.audit import TrailReport, WriterReport
 from kaipiao.ledger.port import Event, InvoiceRecord
+
+NOTICE = "尚未上传时的提示；上传成功后为 null / while it is not uploaded yet; null once it is"
 
 
 class SealView(BaseModel):
@@ -31,6 +35,7 @@ class IssuedView(BaseModel):
     total: str
     made_at: str
     seal: SealView
+    notice: str | None = Field(description=NOTICE)
     links: dict[str, str]
 
 
@@ -54,6 +59,7 @@ class InvoiceView(BaseModel):
     provenance: str | None
     problem_code: str | None
     problem: str | None
+    notice: str | None = Field(description=NOTICE)
     id: str
 
 
@@ -137,6 +143,11 @@ def stamp(instant: datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
 
 
+def _notice(state: State) -> str | None:
+    found = notice_of(state)
+    return None if found is None else found.both
+
+
 def issued_view(issued: Issued) -> IssuedView:
     record, document = issued.record, issued.document
     link = f"/v1/invoices/{record.number}"
@@ -154,6 +165,7 @@ def issued_view(issued: Issued) -> IssuedView:
             digest=document.digest.hex(),
             value=document.seal.hex(),
         ),
+        notice=_notice(record.state),
         links={"self": link, "document": f"{link}/document", "seal": f"{link}/seal", "events": f"{link}/events"},
     )
 
@@ -176,6 +188,7 @@ def invoice_view(record: InvoiceRecord) -> InvoiceView:
         provenance=record.provenance,
         problem_code=record.problem_code,
         problem=record.problem,
+        notice=_notice(record.state),
         id=str(record.id),
     )
 

@@ -41,6 +41,13 @@ class Api:
         """The JSON of an answer. Raises the problem that the server stated."""
         return json.loads(self.get_bytes(path, **parameters))
 
+    def get_as(self, media: str, path: str) -> bytes:
+        """What is there in this form."""
+        status, body = self._call("GET", path, None, {"Accept": media})
+        if status >= 300:
+            raise stated(body, status)
+        return body
+
     def get_bytes(self, path: str, **parameters: object) -> bytes:
         status, body = self._call("GET", _with(path, parameters), None)
         if status >= 300:

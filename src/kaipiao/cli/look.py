@@ -68,7 +68,7 @@ def show(
         terminal.out_json({**record, "events": events})
         return
     terminal.out(f"{number or '-'}  {_state(record['state'])}  ¥{record['total']}")
-    for name in ("order", "kind", "made_at", "sent_at", "accepted_at", "problem"):
+    for name in ("order", "kind", "made_at", "sent_at", "accepted_at", "problem", "notice"):
         if record[name]:
             terminal.out(f"  {name:12} {record[name]}")
     for event in events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from kaipiao.errors import Malformed
@@ -25,17 +26,24 @@ def sealed_by(file: Path | None, trust: str | None, directory: Path | None) -> t
     """The seal of a seal file and the trusted key; (seal, None) when no key is at hand. Raises `KaipiaoError`, `OSError`."""
     if file is None:
         return None, None
-    found = read_seal_file(file)
-    seal = found.seal
+    seal = read_seal_file(file).seal
+    keys = key_of(trust, directory)
+    return seal, None if keys is None else TrustedKey(keys(seal.key_id))
+
+
+def key_of(trust: str | None, directory: Path | None) -> Callable[[str], Sm2PublicKey] | None:
+    """The trusted key by its id; None when none is at hand. `trust`: a key in hex, whatever id it has. Raises
+    `KaipiaoError`, `OSError`."""
     if trust is not None:
         try:
-            return seal, TrustedKey(Sm2PublicKey.from_point(bytes.fromhex(trust)))
+            trusted = Sm2PublicKey.from_point(bytes.fromhex(trust))
         except ValueError as wrong:
             raise Malformed(Text("--trust 须为十六进制公钥", "--trust must be a public key in hex")) from wrong
+        return lambda key_id: trusted
     if directory is None:
-        return seal, None
+        return None
     from kaipiao.access.keys import key_store
     from kaipiao.settings import load
 
     keys = key_store(directory, load(directory))
-    return seal, TrustedKey(Sm2PublicKey.from_spki_der(keys.public(found.seal.key_id)))
+    return lambda key_id: Sm2PublicKey.from_spki_der(keys.public(key_id))

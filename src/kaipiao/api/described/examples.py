@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from kaipiao.invoice.notice import NOT_UPLOADED
+
 SALE: dict[str, object] = {
     "order": "A-1001",
     "seller": "91110000MAKP00001M",
@@ -46,6 +48,7 @@ ISSUED: dict[str, object] = {
     "total": "106.00",
     "made_at": _MADE_AT,
     "seal": {"algorithm": "SM2-SM3", "key_id": "seal-1", "digest": DIGEST, "value": _SIGNATURE},
+    "notice": NOT_UPLOADED.both,
     "links": {
         "self": _LINK,
         "document": f"{_LINK}/document",
@@ -96,6 +99,7 @@ LISTED: list[dict[str, object]] = [
         "provenance": "result",
         "problem_code": None,
         "problem": None,
+        "notice": None,
         "id": "905969664000000001",
     }
 ]
