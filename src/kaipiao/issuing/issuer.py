@@ -398,10 +398,10 @@ class Issuer:
     def _made_at(self) -> datetime:
         """One instant for number, quota, partition and summary. A small step back of the clock is held still; a larger one refuses."""
         now = self._clock.now()
+        self._clock_gate.check(now)
         last = self._last_made
         if last is not None and now < last:
             behind = (last - now).total_seconds()
-        self._clock_gate.check(now)
             if behind > self._policy.clock_back:
                 raise ClockUnsound(behind_seconds=round(behind, 3))
             return last
