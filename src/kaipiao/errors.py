@@ -26,6 +26,7 @@ KaipiaoError
 ├── AccessRefused                KP-ACCESS-01…  who are you
 │   └── PermissionMissing        KP-ACCESS-03   may you do this
 ├── NotFound                     KP-FIND-01
+├── MonthNotReady                KP-MONTH-01
 ├── CannotIssue                  nothing stored; says what unlocks it
 │   ├── NumbersExhausted         KP-ISSUE-01
 │   ├── QuotaExhausted           KP-ISSUE-02
@@ -370,6 +371,19 @@ class MonthNotReady(KaipiaoError):
     resend = Resend.AFTER_CHANGE
     status = 409
 
+
+
+class MonthNotReady(KaipiaoError):
+    """A month cannot be confirmed (or opened again) now. Nothing was sent. `facts["fields"]`: everything that stands in the way."""
+
+    code = "KP-MONTH-01"
+    title = Text("月份现在不能确认或取消确认", "The month cannot be confirmed or opened again now")
+    next_step = Text(
+        "逐项处理 fields 所列：kaipiao month 显示两边的数字，kaipiao reconcile 重新核对。",
+        "Settle what `fields` lists: `kaipiao month` shows both sides, `kaipiao reconcile` compares them again.",
+    )
+    resend = Resend.AFTER_CHANGE
+    status = 409
 
 
 class CannotIssue(KaipiaoError):

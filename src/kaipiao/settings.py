@@ -368,6 +368,20 @@ class OutageSettings(Part):
     sample_seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0
 
 
+class ReconcileSettings(Part):
+    """When both sides' books are compared by themselves: `issuing.reconcile_policy.ReconcilePolicy`. Hours and days of
+    Asia/Shanghai. `confirm = "when_equal"`: from `confirm_day` on a month of which nothing is open is confirmed by itself."""
+
+    hour: Annotated[int, Field(ge=0, le=23)] = 3
+    list_days_this_month: Annotated[list[Annotated[int, Field(ge=1, le=31)]], Field(max_length=31)] = [7, 14, 21, 28]
+    list_days_past_month: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(max_length=12)] = [2, 8]
+    stuck_seconds: Annotated[float, Field(ge=60)] = 43200.0
+    warn_days: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(max_length=12)] = [3, 1]
+    confirm: Literal["never", "when_equal"] = "never"
+    confirm_day: Annotated[int, Field(ge=1, le=12)] = 10
+    round_seconds: Annotated[float, Field(ge=1, le=600)] = 5.0
+
+
 class Settings(Part):
     environment: Literal["test", "production"] = "production"
     node: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "node-1"
@@ -379,6 +393,7 @@ class Settings(Part):
     channel: dict[str, ChannelSettings] = {}
     clock: ClockSettings = ClockSettings()
     policy: PolicySettings = PolicySettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     outage: OutageSettings = OutageSettings()
     alarm: AlarmSettings = AlarmSettings()
     breaker: BreakerSettings = BreakerSettings()

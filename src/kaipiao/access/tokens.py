@@ -39,6 +39,7 @@ class Permission(StrEnum):
     OPERATE = "platform:read"
     AUDIT = "audit:read"
     ALARMS = "alarm:manage"  # acknowledge, silence, try a channel
+    MONTHS = "month:manage"  # compare both sides' books, confirm a month
     SEE_ACCOUNTS = "account:read"
     MANAGE_ACCOUNTS = "account:manage"
     OWN = "account:own"  # one's own password, codes and session: whoever signed in, no token for programs
@@ -46,7 +47,7 @@ class Permission(StrEnum):
 
 ROLES: dict[str, frozenset[Permission]] = {
     "issuer": frozenset({Permission.ISSUE, Permission.READ}),
-    "operator": frozenset({Permission.READ, Permission.OPERATE, Permission.ALARMS}),
+    "operator": frozenset({Permission.MONTHS, Permission.READ, Permission.OPERATE, Permission.ALARMS}),
     "auditor": frozenset({Permission.READ, Permission.AUDIT, Permission.SEE_ACCOUNTS}),
     "admin": frozenset(Permission) - {Permission.OWN},
 }

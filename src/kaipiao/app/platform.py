@@ -24,6 +24,7 @@ from kaipiao.app.alarms import alarms_of, notifiers_of
 from kaipiao.app.channels import leqi_of, tls_of
 from kaipiao.app.far_sides import breakers_of, far_side
 from kaipiao.app.outages import outage_loop
+from kaipiao.app.months import month_watch
 from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
@@ -35,6 +36,7 @@ from kaipiao.errors import KaipiaoError, SettingsFault, WrongKek
 from kaipiao.invoice.model import Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of
 from kaipiao.issuing.breakers import FarSide
+from kaipiao.issuing.calls import Calls
 from kaipiao.issuing.cover import Cover, cover_of
 from kaipiao.issuing.heads import head_is_sound, sign_heads
 from kaipiao.issuing.issuer import Desk, Issuer
@@ -129,6 +131,8 @@ class Platform:
             await self._start_alarms(opened)
             opened.push_async_callback(self._sign_heads)
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
+            opened.push_async_callback(self._months.close, self._policy.stop_grace)
+            self._side_loops.append(Loop("months", self._months.work, self.clock))
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
             self._side_loops.append(Loop("access", notes.look, SystemClock()))
             self._side_loops.append(self._outages())
@@ -252,6 +256,8 @@ class Platform:
         far = (self.ledger, self._channels, paces, shards, self.breakers, self.clock)
         uploader = Uploader(*far, ids, settings.node, policy)
         settler = Settler(*far, policy)
+        calls = Calls(*far[2:5])
+        self._months = month_watch(settings, self.ledger, self._channels, calls, shards, self.clock, policy)
         workers = (shards, uploader, settler, self._supply)
         return Node(settings.node, self.ledger, issuer, numbers, *workers, self.clock, policy, self.breakers)
 

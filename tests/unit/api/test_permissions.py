@@ -22,6 +22,7 @@ from kaipiao.errors import PermissionMissing
 
 ISSUE, READ, OPERATE, AUDIT = Permission.ISSUE, Permission.READ, Permission.OPERATE, Permission.AUDIT
 ALARMS = Permission.ALARMS
+MONTHS = Permission.MONTHS
 SEE, MANAGE, OWN = Permission.SEE_ACCOUNTS, Permission.MANAGE_ACCOUNTS, Permission.OWN
 TABLE: dict[str, Permission | None] = {
     "POST /v1/invoices": ISSUE,
@@ -39,6 +40,12 @@ TABLE: dict[str, Permission | None] = {
     "GET /v1/taxpayers/{taxpayer}/quota": OPERATE,
     "GET /v1/taxpayers/{taxpayer}/cover": OPERATE,
     "GET /metrics": OPERATE,
+    "GET /v1/reconciliations": OPERATE,
+    "POST /v1/reconciliations": MONTHS,
+    "GET /v1/months/{month}": OPERATE,
+    "GET /v1/months/{month}/findings": OPERATE,
+    "POST /v1/months/{month}:confirm": MONTHS,
+    "POST /v1/months/{month}:unconfirm": MONTHS,
     "GET /v1/outages": OPERATE,
     "GET /v1/outages/{outage}": OPERATE,
     "GET /v1/outages/{outage}/report": OPERATE,
@@ -75,9 +82,9 @@ TABLE: dict[str, Permission | None] = {
 }
 MAY = {
     "issuer": {ISSUE, READ},
-    "operator": {READ, OPERATE, ALARMS},
+    "operator": {MONTHS, READ, OPERATE, ALARMS},
     "auditor": {READ, AUDIT, SEE},
-    "admin": {ISSUE, READ, OPERATE, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
+    "admin": {MONTHS, ISSUE, READ, OPERATE, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
 }
 GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
 
