@@ -10,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos chaos-powercut storm fuzz-api mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix storm fuzz-api mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ chaos-powercut: $(VENV)/dev ## 随机断电：数据库退回到最后一次 fsy
 
 storm: $(VENV)/dev ## 断电、断线、半个应答、时钟跳动与 kill -9 一起来 / power cuts, cut wires, half answers, clock jumps and kill -9 together (QUICK=1, SEED=n)
 	$(RUN)/python -m kaipiao_lab.storm.run --seed $(SEED) $(if $(QUICK),--quick)
+
+policy-matrix: $(VENV)/dev ## 有名的错误做法与我们的，同一税局、同样的故障 / named mistakes and ours, the same bureau and faults (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.policies.matrix --seed $(SEED) $(if $(QUICK),--quick)
 
 $(FUZZ)/ready: locks/fuzz.txt
 	$(PYTHON) -m venv $(FUZZ)

@@ -25,7 +25,8 @@ OPEN_STATES = ("accepted", "issued", "uploading", "submitted", "unknown")
 class Sizes:
     """`speed`: of the bureau's clock; `start`: where it begins (ISO 8601). `tills`: connections of the shop. `nodes`:
     platforms on one database, whose URL is `database`; None: one platform on its embedded one. `policy`: settings of
-    `[policy]` that are not the defaults. `power`: it can be cut; `careful` or `careless` as `kaipiao_lab.powercut` says."""
+    `[policy]` that are not the defaults, `limits`: of the channel. `own_seal`: seals of ours go along with uploads.
+    `power`: it can be cut; `careful` or `careless` as `kaipiao_lab.powercut` says."""
 
     speed: float = 20.0
     tills: int = 8
@@ -34,6 +35,8 @@ class Sizes:
     nodes: int = 1
     database: str | None = None
     policy: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    own_seal: bool = True
     power: str | None = None
 
 
@@ -98,10 +101,15 @@ class Bench:
         return info
 
     def _set_policy(self) -> None:
-        lines = [f"{name} = {value}\n" for name, value in self.sizes.policy.items()]
-        if lines:
-            with (self.directory / "platform" / "kaipiao.toml").open("a", encoding="utf-8") as settings:
-                settings.writelines(["\n[policy]\n", *lines])
+        file = self.directory / "platform" / "kaipiao.toml"
+        if not self.sizes.own_seal:
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace("send_own_seal = true", "send_own_seal = false"), encoding="utf-8")
+        for section, values in (("policy", self.sizes.policy), ("channel.leqi.limits", self.sizes.limits)):
+            lines = [f"{name} = {value}\n" for name, value in values.items()]
+            if lines:
+                with file.open("a", encoding="utf-8") as settings:
+                    settings.writelines([f"\n[{section}]\n", *lines])
 
     def _copy_node(self, number: int) -> None:
         """A further node has the keys and settings of the first, and a name of its own."""
