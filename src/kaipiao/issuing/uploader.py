@@ -26,6 +26,7 @@ from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import Ids
 from kaipiao.issuing.problems import BREAKER_OPEN, DIED, LEASE_LOST, NEVER_BEGUN, NOTHING_TO_SEND, answered
 from kaipiao.issuing.shards import Shards
+from kaipiao.issuing.slots import Slots
 from kaipiao.issuing.stragglers import straggled
 from kaipiao.issuing.wire import answer_of, unreached, upload_item
 from kaipiao.ledger.port import Advance, InvoiceRecord, Ledger, Upload, UploadEnd
@@ -57,7 +58,7 @@ class Uploader:
         self._ids = ids
         self._node = node
         self._policy = policy
-        self._slots = asyncio.Semaphore(policy.uploads_at_once)
+        self._slots = Slots(policy.uploads_at_once)
         self._held: dict[tuple[str, str], datetime] = {}
         self._failed: dict[tuple[str, str], int] = {}  # calls in a row that were not taken in
         self._calls = Errands("uploader", clock, policy)
@@ -114,7 +115,9 @@ class Uploader:
         if self._left_open:
             await self.recover()
         now = self._clock.now()
-        for pair in await self._ledger.due_pairs(now):
+        pairs = await self._ledger.due_pairs(now)
+        self._slots.rank(pairs)
+        for pair in pairs:
             if self._may_begin(pair, now):
                 self._calls.start(pair, partial(self._upload, *pair))
         return await self._calls.wait()
@@ -143,7 +146,7 @@ class Uploader:
             self._no_channel(taxpayer, channel_name)
             return 0
         await self._paces[channel_name].turn(taxpayer)  # before a slot is taken: a long wait is nobody else's
-        async with self._slots:
+        async with self._slots.place((taxpayer, channel_name)):
             place = self._breakers.enter(channel_name)
             if place is None:
                 return 0
