@@ -109,7 +109,7 @@ def test_a_role_is_refused_at_every_route_that_is_not_its_own_and_nobody_comes_i
     async def story(app: object, p: object) -> None:
         for line, need in GUARDED:
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7", month="2026-11")
             if need not in MAY[role]:
                 answer = await call(app, method, target, token=token(role))  # type: ignore[arg-type]
                 assert (answer.status, answer.json()["code"]) == (403, "KP-ACCESS-03"), line
@@ -122,7 +122,7 @@ def test_without_a_token_no_route_but_the_open_ones_answers() -> None:
         app.state.services.refusals.seconds_to_hold = lambda source: 0.0  # type: ignore[attr-defined]
         for line, need in TABLE.items():
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7")
+            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7", month="2026-11")
             answer = await call(app, method, target)  # type: ignore[arg-type]
             assert (answer.status == 401) == (need is not None), line
 
