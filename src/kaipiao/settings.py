@@ -246,6 +246,13 @@ class ClockSettings(Part):
     stop_lag_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
 
 
+class ContingencySettings(Part):
+    """`table`: a table of contingency budgets of one's own (TOML, in the form of issuing/data/contingency.toml). Its rows stand
+    before those of the package; one that would raise what a channel allows is refused."""
+
+    table: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+
 class PolicySettings(Part):
     """What of `issuing.policy.Policy` an operator may set."""
 
@@ -392,6 +399,7 @@ class Settings(Part):
     taxpayer: list[TaxpayerSettings] = []
     channel: dict[str, ChannelSettings] = {}
     clock: ClockSettings = ClockSettings()
+    contingency: ContingencySettings = ContingencySettings()
     policy: PolicySettings = PolicySettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     outage: OutageSettings = OutageSettings()

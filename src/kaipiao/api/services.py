@@ -16,6 +16,7 @@ from kaipiao.clock import Clock, SystemClock
 from kaipiao.delivery.port import Notifier
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
+from kaipiao.issuing.mode_controller import ModeController
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations.clock_watch import ClockWatch, unwatched
@@ -46,6 +47,7 @@ class Services:
     body_limit: int
     readiness: Callable[[], Awaitable[Readiness]]
     cover: Callable[[str], Awaitable[Cover]]
+    modes: ModeController
     audit: Callable[[], Awaitable[TrailReport]]
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
     rates: Rates = field(default_factory=lambda: Rates(ServerSettings().requests_per_second))

@@ -23,6 +23,7 @@ from kaipiao.api.services import Readiness, Services
 from kaipiao.app.alarms import alarms_of, notifiers_of
 from kaipiao.app.channels import leqi_of, tls_of
 from kaipiao.app.far_sides import breakers_of, far_side
+from kaipiao.app.modes import controller_for, gate_for, mode_loop
 from kaipiao.app.outages import outage_loop
 from kaipiao.app.months import month_watch
 from kaipiao.app.secret_file import secret
@@ -125,7 +126,10 @@ class Platform:
         await self.tokens.shared.take_up(self.ledger)  # before anybody is let in
         if not self._issuing:
             self.node.issuer.stopping = True
+            await self.modes.look()
         else:
+            await self.modes.open()  # before the first order
+            self._side_loops.append(mode_loop(self.modes, self.breakers))
             await self.ledger.save_taxpayers([_row(t) for t in self.settings.taxpayer])
             await self.ledger.save_tenants(sorted(tenants_of(self.settings)), SystemClock().now())
             await self._start_alarms(opened)
@@ -240,6 +244,9 @@ class Platform:
             self._fars,
         )
         self._supply = Supply(self.ledger, self._channels, paces, shards, self.breakers, pairs, self.clock, policy)
+        gate = gate_for(self.directory, settings, self.ledger, self._channels)
+        far_sides = (self._channels, self.breakers, shards, self._supply)
+        self.modes = controller_for(settings, self.ledger, gate, *far_sides, self.clock, self._clock_gate)
         numbers = NumberDesk(self.ledger, settings.node, policy, lambda key: self.node.fetch_stock(key[0]))
         issuer = Issuer(
             self.ledger,
@@ -252,6 +259,7 @@ class Platform:
             refuse_reason=self._supply.refuse_reason,
             quota_ended=self._supply.quota_ended,
             on_quota_short=lambda taxpayer, _channel: self.node.fetch_stock(taxpayer),
+            gate=gate,
         )
         far = (self.ledger, self._channels, paces, shards, self.breakers, self.clock)
         uploader = Uploader(*far, ids, settings.node, policy)
@@ -277,6 +285,7 @@ class Platform:
             body_limit=self.settings.server.body_limit,
             readiness=self._readiness,
             cover=self._cover,
+            modes=self.modes,
             audit=self.audit,
             public_key=self._public,
             rates=Rates(self.settings.server.requests_per_second),

@@ -19,6 +19,7 @@ from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
 from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.calls import Calls
+from kaipiao.issuing.cover import rate_of
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
@@ -58,11 +59,17 @@ class Supply:
         self._enough: set[tuple[str, str]] = set()
         self._failures: dict[tuple[str, str], int] = {}
         self._not_before: dict[tuple[str, str], datetime] = {}
+        self.hours_ahead: Callable[[str], float] = _nothing_planned  # so long the stock must last, by channel
 
     def quota_ended(self, taxpayer: str, channel: str, at: datetime) -> datetime | None:
         """Since when the quota of this month may not be used any more (business rule 4.8); None while it may."""
         month, until = self._valid_until.get((taxpayer, channel), ("", None))
         return until if until is not None and month == month_of(at) and at >= until else None
+
+    def quota_until(self, taxpayer: str, channel: str) -> datetime | None:
+        """Until when the quota of this month may be used, as this node read last."""
+        month, until = self._valid_until.get((taxpayer, channel), ("", None))
+        return until if month == month_of(self._clock.now()) else None
 
     def refuse_reason(self, taxpayer: str) -> str | None:
         """Why this taxpayer may not issue (business rule 4.7); None when it may, or when it was never told."""
@@ -135,15 +142,16 @@ class Supply:
         year = year_of(now)
         await self._expire(taxpayer, channel.name, year, now)
         counts = await self._ledger.number_counts(taxpayer, channel.name, year)
-        per_hour, _ = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
+        per_hour, _ = await self._per_hour(taxpayer, channel.name, now)
+        ahead = self.hours_ahead(channel.name)
         size = self._policy.segment_size
-        enough = max(size * self._policy.refill_below, per_hour * self._policy.refill_hours)
+        enough = max(size * self._policy.refill_below, per_hour * max(self._policy.refill_hours, ahead))
         # What other nodes hold in memory serves nobody else: while none is free, a node without any waits for more.
         if counts.free + counts.leased >= enough and counts.free:
             return True
         if not self._sure_of(year_of, now):
             return False
-        wanted_now = max(size, int(per_hour * self._policy.stock_hours))
+        wanted_now = max(size, int(per_hour * max(self._policy.stock_hours, ahead)))
         quantity = min(wanted_now, channel.capabilities.segment_limit)
         wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
         request = await self._ledger.open_segment_request(wanted, now)
@@ -160,6 +168,14 @@ class Supply:
         await self._ledger.fill_segment(taxpayer, request.serial, segment.first, segment.last, self._clock.now())
         return True
 
+    async def _per_hour(self, taxpayer: str, channel: str, now: datetime) -> tuple[int, Decimal]:
+        """Invoices and quota of the last hour; before a planned maintenance no less than in this hour of other weeks."""
+        issued, amount = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
+        if not self.hours_ahead(channel):
+            return issued, amount
+        usual = await rate_of(self._ledger, taxpayer, now)
+        return max(issued, usual.invoices), max(amount, usual.quota)
+
     def _sure_of(self, period: Callable[[datetime], object], now: datetime) -> bool:
         """Whether the bureau's clock, which may differ a little, is in the same year or month."""
         guard = timedelta(seconds=self._policy.year_guard)
@@ -175,10 +191,14 @@ class Supply:
         month = month_of(now)
         account = await self._ledger.quota(taxpayer, channel.name, month)
         self._valid_until[(taxpayer, channel.name)] = (month, account.valid_until)
-        _, per_hour = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
+        _, per_hour = await self._per_hour(taxpayer, channel.name, now)
+        ahead = self.hours_ahead(channel.name)
         valid = account.valid_until is None or account.valid_until > now
         step = self._policy.quota_step
-        enough = max(step * Decimal(str(self._policy.refill_below)), per_hour * Decimal(str(self._policy.refill_hours)))
+        enough = max(
+            step * Decimal(str(self._policy.refill_below)),
+            per_hour * Decimal(str(max(self._policy.refill_hours, ahead))),
+        )
         if account.left >= enough and valid:
             return True
         if not self._sure_of(month_of, now):
@@ -190,7 +210,7 @@ class Supply:
         if standing.value.month != month:  # around the turn of a month the two clocks may not agree on it
             _say("quota.of_another_month", taxpayer, standing.value.month)
             return False
-        stock = (per_hour * Decimal(str(self._policy.stock_hours))).quantize(Decimal("0.01"))
+        stock = (per_hour * Decimal(str(max(self._policy.stock_hours, ahead)))).quantize(Decimal("0.01"))
         half = (standing.value.usable / 2).quantize(Decimal("0.01"), ROUND_DOWN)
         amount = min(max(step, min(stock, half)), standing.value.usable)  # others may issue for this taxpayer too
         if amount <= 0 or standing.value.paused:
@@ -233,6 +253,10 @@ class Supply:
         self._standings[taxpayer] = Standing(refusal, now)
         await self._ledger.save_standing(taxpayer, refusal, now)
         return True
+
+
+def _nothing_planned(channel: str) -> float:
+    return 0.0
 
 
 def _say(what: str, taxpayer: str, code: str | None) -> None:

@@ -27,7 +27,10 @@ from bench import SELLER, Point, point
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.app import create
 from kaipiao.api.services import Readiness, Services
+from kaipiao.issuing import budgets
 from kaipiao.issuing.cover import Cover, cover_of
+from kaipiao.issuing.gate import Gate
+from kaipiao.issuing.mode_controller import ModeController
 from kaipiao.ledger.audit import read_trail
 from kaipiao.ledger.memory import MemoryLedger
 from kaipiao.ledger.port import Ledger
@@ -87,10 +90,25 @@ def application(p: Point) -> FastAPI:
             body_limit=1024 * 1024,
             readiness=ready,
             cover=cover,
+            modes=modes(p),
             audit=lambda: read_trail(p.ledger, lambda head: True),
             public_key=lambda key_id: KEY.public_key,
             access=CHEAP,
         )
+    )
+
+
+def modes(p: Point) -> ModeController:
+    """Of the only node, over the table of the package."""
+    return ModeController(
+        p.ledger,
+        Gate(p.ledger, budgets.load(), {"pretend": "pretend"}),
+        {"pretend": p.bureau.capabilities},
+        lambda: {"pretend": {state.endpoint for state in p.breakers.states()}},
+        [(SELLER, "pretend")],
+        p.clock,
+        holds=p.shards.holds,
+        quota_until=p.supply.quota_until,
     )
 
 

@@ -17,6 +17,7 @@ from kaipiao.invoice.model import Draft, DraftLine, Kind, Party, Seller
 from kaipiao.invoice.taxpayer import bureau_of, with_check_digit
 from kaipiao.issuing.breaker import BreakerRules
 from kaipiao.issuing.breakers import Breakers
+from kaipiao.issuing.gate import Gate
 from kaipiao.issuing.issuer import Desk, Issued, Issuer
 from kaipiao.issuing.notices import Notices
 from kaipiao.issuing.numberer import Numberer
@@ -125,6 +126,7 @@ async def point(
     patience: float = 30.0,
     sellers: Sequence[str] = (SELLER,),
     lease_clock: Callable[[], float] = time.monotonic,
+    gate: Gate | None = None,
     rules: BreakerRules | None = None,
 ) -> Point:
     """An issuing point that has numbers and quota. `patience`: real seconds that a round waits for a hanging call."""
@@ -153,6 +155,7 @@ async def point(
         refuse_reason=supply.refuse_reason,
         quota_ended=supply.quota_ended,
         on_quota_short=lambda _taxpayer, _channel: None,
+        gate=gate,
     )
     numberer = Numberer(ledger, issuer, shards, clock, policy)
     uploader = Uploader(ledger, channels, paces, shards, breakers, clock, ids, node, policy)
