@@ -39,7 +39,7 @@ def controller_for(
     shards: Shards,
     supply: Supply,
     clock: Clock,
-    clock_gate: ClockGate,
+    clock_gate: ClockGate | None = None,
 ) -> ModeController:
     def endpoints() -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -56,7 +56,7 @@ def controller_for(
         clock,
         holds=shards.holds,
         quota_until=supply.quota_until,
-        clock_fault=lambda: "clock.unsound" if clock_gate.stops else None,
+        clock_fault=lambda: "clock.unsound" if clock_gate is not None and clock_gate.stops else None,
     )
     supply.hours_ahead = controller.hours_ahead
     return controller

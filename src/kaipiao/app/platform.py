@@ -246,7 +246,7 @@ class Platform:
         self._supply = Supply(self.ledger, self._channels, paces, shards, self.breakers, pairs, self.clock, policy)
         gate = gate_for(self.directory, settings, self.ledger, self._channels)
         far_sides = (self._channels, self.breakers, shards, self._supply)
-        self.modes = controller_for(settings, self.ledger, gate, *far_sides, self.clock, self._clock_gate)
+        self.modes = controller_for(settings, self.ledger, gate, *far_sides, self.clock)
         numbers = NumberDesk(self.ledger, settings.node, policy, lambda key: self.node.fetch_stock(key[0]))
         issuer = Issuer(
             self.ledger,
