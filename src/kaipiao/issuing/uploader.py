@@ -6,7 +6,6 @@ here and nowhere else, always with the same frozen bytes under the same number.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping
