@@ -274,7 +274,8 @@ async def _wish(request: Request, caller: Caller, place: tuple[str, str | None, 
     except Later as other:
         raise LedgerBusy() from other
     if refusal:
-        raise MonthNotReady(fields=list(refusal))
+        listed = ", ".join(refusal)
+        raise MonthNotReady(Text(f"尚未了结：{listed}", f"Still open: {listed}"), fields=list(refusal))
     return JSONResponse(_page(view).model_dump(), 202)
 
 

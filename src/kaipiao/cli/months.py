@@ -234,12 +234,26 @@ def _close(
             pages: Any = api.get(f"/v1/months/{month}", taxpayer=taxpayer)
             one = next(page for page in pages if channel in (None, page["channel"]))
         else:
-            _, wished = api.post(f"/v1/months/{month}:{way}", taxpayer=taxpayer, channel=channel)
-            one = _until_done(api, wished, wait)
+            one = _until_done(api, _wished(api, f"/v1/months/{month}:{way}", taxpayer, channel), wait)
     terminal.out_json(one) if json_output else _show(one)
     done = not one["open"] if dry_run else (one["closing"] or {"state": "done"})["state"] == "done"
     if not done:
         raise typer.Exit(terminal.FAILED)
+
+
+def _wished(api: Any, path: str, taxpayer: str, channel: str | None) -> Any:
+    """The month with the wish written down. A refusal is told item by item, in words."""
+    from kaipiao.errors import KaipiaoError, MonthNotReady
+
+    try:
+        _, wished = api.post(path, taxpayer=taxpayer, channel=channel)
+    except KaipiaoError as refused:
+        listed = refused.facts.get("fields")
+        if refused.code == MonthNotReady.code and isinstance(listed, list):
+            for code in listed:
+                terminal.errors().print(f"  · {_open(str(code))}")
+        raise
+    return wished
 
 
 def _until_done(api: Any, one: Any, wait: float) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class Reconciler:
                 await self._by_list(channel, book, tickets)
         if book.run.manner is Manner.NUMBERS:
             await self._by_number(channel, book, None, book.run.begun_at)
+        if book.run.manner is Manner.TOTALS:
+            await self._stuck(book)
         off = await self._totals(channel, book)
         if off is not None and book.run.manner is Manner.TOTALS and self._may_apply(channel, book):
             await book.save_run(manner=Manner.LIST)
@@ -246,6 +248,17 @@ class Reconciler:
             checked = book.run.checked + (len(page) if listed is None else 0)
             changes = {"cursor": page[-1].id, "checked": checked, "unjudged": book.run.unjudged + unjudged}
             await book.save_run(self._rows(book, found), **changes)
+
+    async def _stuck(self, book: Book) -> None:
+        """Of ours alone: what should have been settled by now."""
+        begin, after, now = first_instant(book.row.month), 0, self._clock.now()
+        span, wanted = Span(begin, month_end(begin)), (State.UNKNOWN, State.CONFLICT)
+        while page := await self._ledger.page(
+            book.row.taxpayer, states=wanted, after=after, limit=_PAGE, channel=book.row.channel, made=span
+        ):
+            judged = [comparison.stuck(book.row.month, r, now, self._policy.stuck_seconds, None) for r in page]
+            await book.save_run(self._rows(book, [finding for finding in judged if finding is not None]))
+            after = page[-1].id
 
     async def _judge(
         self, channel: Channel, book: Book, page: Sequence[InvoiceRecord], listed: set[str] | None, before: datetime

@@ -103,6 +103,18 @@ def test_totals_by_night_lead_to_the_list_when_they_differ_and_a_request_is_left
     asyncio.run(story())
 
 
+def test_by_night_what_is_stuck_is_found_without_a_list() -> None:
+    async def story() -> None:
+        months = Months()
+        stuck, other = months.ours(state=State.UNKNOWN), months.ours(state=State.CONFLICT)
+        months.ours(state=State.UNKNOWN, unknown_since=NOW, deadline=NOW + timedelta(hours=40))
+        found = await compare(months, Manner.TOTALS)
+        assert found == {("stuck_unknown", stuck.number), ("different", other.number)}
+        assert months.bureau.applied == []
+
+    asyncio.run(story())
+
+
 def test_a_finding_is_an_event_once_and_cleared_when_it_is_gone() -> None:
     async def story() -> None:
         months = Months()
