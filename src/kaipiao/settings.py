@@ -268,6 +268,51 @@ class PolicySettings(Part):
     probe_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
 
 
+class DnsSettings(Part):
+    """Who is asked for the bureau's addresses. `groups`: up to four (P38) groups of servers, asked in turn, the servers of one
+    at the same time: "system" (the machine's own resolver), an address, address:port or [address]:port. `timeout_s`: for one
+    group. `max_ttl_s`: an answer is kept at most so long (P17). `stale_hours`: so old may an address be, that proved to be the
+    bureau's by its certificate, to be used when nobody answers; 0: never. `return_s`: after so long the first group is tried
+    again. `local_hosts`: names that may lead to this machine. Real time."""
+
+    groups: Annotated[
+        list[Annotated[list[str], Field(min_length=1, max_length=4)]], Field(min_length=1, max_length=4)
+    ] = [["system"]]
+    timeout_s: Annotated[float, Field(ge=0.05, le=10)] = 1.0
+    max_ttl_s: Annotated[float, Field(ge=0, le=300)] = 300.0
+    stale_hours: Annotated[float, Field(ge=0, le=24 * 7)] = 24.0
+    return_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    local_hosts: Annotated[list[str], Field(max_length=64)] = []
+
+    @model_validator(mode="after")
+    def _coherent(self) -> DnsSettings:
+        servers = [server for group in self.groups for server in group]
+        if wrong := [server for server in servers if server != "system" and not _is_server(server)]:
+            raise ValueError(f"groups: {wrong[0]!r} is no address of a name server / 不是域名服务器的地址")
+        if len(servers) != len(set(servers)):
+            raise ValueError("groups: a server stands twice / 服务器重复")
+        return self
+
+
+def _is_server(written: str) -> bool:
+    """An address, with a port after a colon or without."""
+    host, colon, port = written.rpartition(":")
+    with_port = bool(colon) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    return _is_address(written) or (with_port and (_is_address(host) if "." in host else _is_bracketed(host)))
+
+
+def _is_bracketed(host: str) -> bool:
+    return host.startswith("[") and host.endswith("]") and _is_address(host[1:-1])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class BreakerSettings(Part):
     """When calls to an address of the bureau stop and begin again: `issuing.breaker.BreakerRules`. `slow_s` and
     `probe_timeout_s` are real seconds of the wire, the rest seconds of the platform's clock."""
@@ -405,6 +450,7 @@ class Settings(Part):
     outage: OutageSettings = OutageSettings()
     alarm: AlarmSettings = AlarmSettings()
     breaker: BreakerSettings = BreakerSettings()
+    dns: DnsSettings = DnsSettings()
     dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
 
     @model_validator(mode="after")

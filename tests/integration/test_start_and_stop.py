@@ -45,9 +45,9 @@ async def fails_to_start(home: Path, monkeypatch: pytest.MonkeyPatch, step: str)
     opened, closed = [], []
     transport_made, transport_closed = Transport.__init__, Transport.close
 
-    def note(wire: Transport, *arguments: object) -> None:
+    def note(wire: Transport, *arguments: object, **named: object) -> None:
         opened.append(wire)
-        transport_made(wire, *arguments)  # type: ignore[arg-type]
+        transport_made(wire, *arguments, **named)  # type: ignore[arg-type]
 
     async def note_close(wire: Transport) -> None:
         closed.append(wire)

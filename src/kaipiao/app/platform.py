@@ -24,6 +24,7 @@ from kaipiao.app.alarms import alarms_of, notifiers_of
 from kaipiao.app.channels import leqi_of, tls_of
 from kaipiao.app.far_sides import breakers_of, far_side
 from kaipiao.app.modes import controller_for, gate_for, mode_loop
+from kaipiao.app.names import resolver_of
 from kaipiao.app.outages import outage_loop
 from kaipiao.app.months import month_watch
 from kaipiao.app.secret_file import secret
@@ -102,6 +103,8 @@ class Platform:
         async with AsyncExitStack() as opened:
             await self._open_ledger(opened)
             self.clock = await self._clock(opened)
+            self.names = resolver_of(self.directory, self.settings.dns, self._tell)
+            opened.push_async_callback(self.names.close)
             self._channels = {name: self._channel(name, c, opened) for name, c in self.settings.channel.items()}
             self.node = self._make_node()
             await self._start_loops(opened)
@@ -162,6 +165,11 @@ class Platform:
         opened.push_async_callback(alarms.desk.release)
         self._side_loops += alarms.loops()
 
+    def _tell(self, kind: str, data: dict[str, str | int | bool | None]) -> None:
+        """What the resolver says becomes an event."""
+        self._notices.add(kind, self.clock.now(), **data)
+        self.breakers.wake()
+
     async def _share_revocations(self) -> float:
         return await self.tokens.shared.look(self.ledger, SystemClock().now())
 
@@ -218,7 +226,7 @@ class Platform:
         seals = {taxpayer.seal for taxpayer in self.settings.taxpayer}
         bureaus = {taxpayer.tax_number: bureau_of(taxpayer.region).code for taxpayer in self.settings.taxpayer}
         leqi = leqi_of(self.directory, name, settings, seals, self._public, bureaus)
-        transport = Transport(tls_of(self.directory, settings, self._keys), timeouts)
+        transport = Transport(tls_of(self.directory, settings, self._keys), timeouts, names=self.names)
         opened.push_async_callback(transport.close)
         channel = LeqiChannel(leqi, transport)
         opened.push_async_callback(channel.close)

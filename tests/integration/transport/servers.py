@@ -16,13 +16,13 @@ Handler = Callable[[socket.socket], None]
 
 
 class Server:
-    """Accepts on 127.0.0.1 and runs `handler` for each connection. A handler that fails fails the test at the end."""
+    """Accepts at `address` and runs `handler` for each connection. A handler that fails fails the test at the end."""
 
-    def __init__(self, handler: Handler, backlog: int = 50) -> None:
+    def __init__(self, handler: Handler, backlog: int = 50, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.connections = 0
         self.errors: list[BaseException] = []
         self._handler = handler
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self._listener = socket.create_server(address, backlog=backlog)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"https://127.0.0.1:{self.port}/access"
         self.stopping = threading.Event()

@@ -54,10 +54,12 @@ class Transport:
         limits: Limits | None = None,
         *,
         lookup: resolve.Lookup = resolve.system_lookup,
+        names: resolve.Names | None = None,
     ) -> None:
+        """`names`: where addresses come from, instead of `lookup`."""
         self._timeouts = timeouts or Timeouts()
         self._limits = limits or Limits()
-        backend = WireBackend(profile(tls), resolve.Resolver(lookup), self._limits.tcp_keep_alive)
+        backend = WireBackend(profile(tls), names or resolve.Resolver(lookup), self._limits.tcp_keep_alive)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # not used: TLS is the backend's own
             max_connections=self._limits.connections,

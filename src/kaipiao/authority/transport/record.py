@@ -23,6 +23,7 @@ class Record:
         self.bytes_sent = 0
         self.reused = False
         self.peer: str | None = None
+        self.stale = False  # the address was the last known good one
         self.ended = False  # the far side closed the connection in order
         self.failure: Failure | None = None
         self._far_time: FarTime | None = None
@@ -72,7 +73,13 @@ class Record:
         if self.phase is not None and self._entered >= 0:
             spans.append(PhaseSpan(self.phase, self._entered - self._began, None))
         return Timeline(
-            self.phase or Phase.RESOLVE, tuple(spans), self.bytes_sent, self.reused, self.peer, self._far_time
+            self.phase or Phase.RESOLVE,
+            tuple(spans),
+            self.bytes_sent,
+            self.reused,
+            self.peer,
+            self._far_time,
+            stale=self.stale,
         )
 
     def _close_span(self, now: float) -> None:

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kaipiao.authority.transport.names import as_address
 
@@ -20,11 +20,39 @@ SocketAddress = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Address:
+    """`stale`: the last one that was known to be good, because no name server answers now."""
+
     family: int
     sockaddr: SocketAddress
+    stale: bool = False
+
+    @property
+    def ip(self) -> str:
+        return str(self.sockaddr[0])
+
+
+class Names(Protocol):
+    """Where addresses come from."""
+
+    async def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
+        """Within `seconds` if possible. Raises OSError."""
+        ...
+
+    def distrust(self, host: str, ip: str) -> bool:
+        """Nobody answers there as the host. True when asking again may give another address."""
+        ...
+
+    def proved(self, host: str, ip: str) -> None:
+        """A certificate of the host was shown there."""
+        ...
 
 
 Lookup = Callable[[str, int], list[Address]]
+
+
+def address_of(ip: str, port: int, *, stale: bool = False) -> Address:
+    return Address(socket.AF_INET6 if ":" in ip else socket.AF_INET, (ip, port), stale)
+
 
 _CAUSES = {
     socket.EAI_NONAME: "resolve.no_such_name",
@@ -51,18 +79,23 @@ class Resolver:
         self._lookup = lookup
         self._running: dict[tuple[str, int], asyncio.Future[list[Address]]] = {}
 
-    async def addresses(self, host: str, port: int) -> list[Address]:
-        """All addresses of the host, in the resolver's order. Raises OSError."""
+    async def addresses(self, host: str, port: int, seconds: float = 0.0) -> list[Address]:
+        """All addresses of the host, in the resolver's order. Raises OSError. Whoever asks bounds its own patience."""
         literal = as_address(host)
         if literal is not None:
-            family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
-            return [Address(family, (str(literal), port))]
+            return [address_of(str(literal), port)]
         key = (host, port)
         running = self._running.get(key)
         if running is None:
             running = self._running[key] = self._start(key)
         await asyncio.wait([running])  # unlike awaiting it, this leaves it running when we are cancelled
         return running.result()
+
+    def distrust(self, host: str, ip: str) -> bool:
+        return False
+
+    def proved(self, host: str, ip: str) -> None:
+        return None
 
     def _start(self, key: tuple[str, int]) -> asyncio.Future[list[Address]]:
         loop = asyncio.get_running_loop()

@@ -28,6 +28,7 @@ class WireStream(httpcore2.AsyncNetworkStream):
         self._profile = profile
         self._peer = peer
         self._session: TlsSession | None = None
+        self._host: str | None = None
         self._maker: Record | None = CURRENT.get()  # the call that opened this connection
         self._plain = bytearray()
         self._heard = False  # application data came, so our certificate was accepted
@@ -41,7 +42,10 @@ class WireStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature; ours come from the record
     ) -> httpcore2.AsyncNetworkStream:
-        """The handshake of our own profile; the context and time-out that httpcore2 hands in are not used."""
+        """The handshake of our own profile; the context and time-out that httpcore2 hands in are not used. The backend has
+        done it before httpcore2 asks, so that another address can be tried while nothing of the request was sent."""
+        if self._session is not None and server_hostname == self._host:
+            return self
         record = CURRENT.get()
         record.enter(Phase.HANDSHAKE)
         session = self._profile.session(server_hostname or "")
@@ -53,7 +57,7 @@ class WireStream(httpcore2.AsyncNetworkStream):
                 _note_handshake(record, error)
                 raise httpcore2.ConnectError(str(error)) from error
             raise
-        self._session = session
+        self._session, self._host = session, server_hostname
         return self
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
