@@ -39,6 +39,7 @@ class Permission(StrEnum):
     OPERATE = "platform:read"
     AUDIT = "audit:read"
     ALARMS = "alarm:manage"  # acknowledge, silence, try a channel
+    REPAIR = "invoice:repair"  # the repair toolbox: what our books believe, by evidence
     MONTHS = "month:manage"  # compare both sides' books, confirm a month
     SEE_ACCOUNTS = "account:read"
     MANAGE_ACCOUNTS = "account:manage"
@@ -47,7 +48,7 @@ class Permission(StrEnum):
 
 ROLES: dict[str, frozenset[Permission]] = {
     "issuer": frozenset({Permission.ISSUE, Permission.READ}),
-    "operator": frozenset({Permission.MONTHS, Permission.READ, Permission.OPERATE, Permission.ALARMS}),
+    "operator": frozenset({Permission.MONTHS, Permission.READ, Permission.OPERATE, Permission.STEER, Permission.REPAIR, Permission.ALARMS}),
     "auditor": frozenset({Permission.READ, Permission.AUDIT, Permission.SEE_ACCOUNTS}),
     "admin": frozenset(Permission) - {Permission.OWN},
 }

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaipiao import __version__
-from kaipiao.api import months, outages, platform, problems, stream, taxpayers
+from kaipiao.api import months, outages, platform, problems, repairs, stream, taxpayers
 from kaipiao.api.described import deprecations, openapi
 from kaipiao.api.described.deprecations import Deprecation, Deprecations
 from kaipiao.api.alarms import router as alarms_router
@@ -21,15 +21,15 @@ from kaipiao.api.feed import Feed
 from kaipiao.api.people import accounts, audit_view, own_account, sessions
 from kaipiao.api.people.account_fields import state_shortest_password
 from kaipiao.api.people.parts import people_over
-from kaipiao.api.sales import batch, check, invoices, later
+from kaipiao.api.sales import batch, check, invoices, later, succession
 from kaipiao.api.sales.short_way import SalesDoor
 from kaipiao.api.services import Services
 from kaipiao.operations.alarms.deeds import AlarmDeeds
 from kaipiao.operations.alarms.sorts import sorts
 from kaipiao.operations.watched_requests import WatchedRequests
 
-_SALES = (invoices.router, batch.router, check.router, later.router, taxpayers.router)
-_MONTHS = (months.router,)
+_SALES = (invoices.router, batch.router, check.router, later.router, succession.router, taxpayers.router)
+_MONTHS = (months.router, repairs.router)
 _PEOPLE = (alarms_router, sessions.router, own_account.router, accounts.router)
 ROUTERS = (*_SALES, stream.router, platform.router, outages.router, audit_view.router, *_MONTHS, *_PEOPLE)
 

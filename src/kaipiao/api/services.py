@@ -17,6 +17,7 @@ from kaipiao.delivery.port import Notifier
 from kaipiao.issuing.cover import Cover
 from kaipiao.issuing.issuer import Issuer
 from kaipiao.issuing.mode_controller import ModeController
+from kaipiao.issuing.questions import Questions
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations.clock_watch import ClockWatch, unwatched
@@ -52,6 +53,7 @@ class Services:
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
     rates: Rates = field(default_factory=lambda: Rates(ServerSettings().requests_per_second))
     clock: Clock = field(default_factory=SystemClock)
+    questions: Questions = field(default_factory=lambda: Questions({}, {}, SystemClock()))
     scrape: Scrape = field(default_factory=lambda: Scrape(Metrics()))
     refusals: Refusals = field(default_factory=Refusals)
     keep_answers: timedelta = timedelta(hours=ServerSettings().idempotency_hours)

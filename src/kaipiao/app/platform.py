@@ -48,6 +48,7 @@ from kaipiao.issuing.numbers import NumberDesk
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
 from kaipiao.issuing.ports import cores, workers_on
+from kaipiao.issuing.questions import Questions
 from kaipiao.issuing.settler import Settler
 from kaipiao.issuing.shards import Shards
 from kaipiao.issuing.supply import Supply
@@ -238,6 +239,7 @@ class Platform:
         settings, policy = self.settings, self._policy
         ids = IdMaker(self.clock.now)
         paces = {n: Pace(self.clock, c.capabilities.calls_per_second) for n, c in self._channels.items()}
+        self._questions = Questions(self._channels, paces, self.clock)
         pairs = [(t.tax_number, name) for t in settings.taxpayer for name in t.channels]
         shards = Shards(self.ledger, settings.node, [t.tax_number for t in settings.taxpayer], policy)
         self.breakers = breakers_of(
@@ -302,6 +304,7 @@ class Platform:
             body_pace=BodyPace(self.settings.server.body_s, self.settings.server.body_rate_min),
             tenants={t.tax_number: t.tenant for t in self.settings.taxpayer if t.tenant != NO_TENANT},
             clock=self.clock,
+            questions=self._questions,
             scrape=Scrape(self.metrics, self._figures().families),
             access=self.settings.access,
             account_keys=StoredAccountKeys(self.directory, self.settings),

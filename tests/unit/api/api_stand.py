@@ -29,6 +29,8 @@ from kaipiao.api.app import create
 from kaipiao.api.services import Readiness, Services
 from kaipiao.issuing import budgets
 from kaipiao.issuing.cover import Cover, cover_of
+from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.questions import Questions
 from kaipiao.issuing.gate import Gate
 from kaipiao.issuing.mode_controller import ModeController
 from kaipiao.ledger.audit import read_trail
@@ -94,6 +96,8 @@ def application(p: Point) -> FastAPI:
             audit=lambda: read_trail(p.ledger, lambda head: True),
             public_key=lambda key_id: KEY.public_key,
             access=CHEAP,
+            clock=p.clock,
+            questions=Questions({p.bureau.name: p.bureau}, {p.bureau.name: Pace(p.clock, 1000.0)}, p.clock),
         )
     )
 

@@ -22,6 +22,7 @@ from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
 from month_calls import month_answers
 from outage_stand import closed, keep
+from repair_calls import repair_answers
 from people_calls import answers as people_answers
 from test_alarms_api import alarm_answers
 
@@ -191,6 +192,7 @@ def test_the_examples_have_the_very_form_of_what_the_running_application_answers
         real |= await people_answers(app)
         real |= await alarm_answers(app, p)
         real |= await month_answers(app, p)
+        real |= await repair_answers(app, p)
         await keep(p, closed())
         for where, operation in operations(app.openapi()):
             for status, response in operation["responses"].items():

@@ -72,6 +72,10 @@ APART = {
 }
 FINDING_OF_B = FindingRow(OTHER, "pretend", "2026-11", "different", "7", "only-of-b", {"total": TOTAL}, {}, 1, START)
 TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/outages", "/v1/audit"}  # of the installation, about nobody
+MENDED = "test_repairs_api.py::test_nobody_replaces_or_mends_what_is_anothers"
+APART |= dict.fromkeys(
+    ("POST /v1/invoices:replace", "GET /v1/repairs", "GET /v1/repairs/{number}", "POST /v1/repairs"), MENDED
+)
 TENANTS = {"tenant-a": (SELLER,), "tenant-b": (OTHER,)}
 A, B = (TOKENS.make("test", "admin", (), timedelta(hours=1), tenant=tenant) for tenant in TENANTS)
 

@@ -88,6 +88,16 @@ MAY = {
 }
 GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
 
+# The repair toolbox; a successor is issued, so that takes whoever may issue.
+REPAIR = Permission.REPAIR
+TABLE |= {
+    "POST /v1/invoices:replace": ISSUE,
+    "GET /v1/repairs": OPERATE,
+    "GET /v1/repairs/{number}": REPAIR,
+    "POST /v1/repairs": REPAIR,
+}
+for _role in ("operator", "admin"):
+    MAY[_role].add(REPAIR)
 
 def declared() -> dict[str, set[Permission]]:
     found = [route for route in routes() if isinstance(route, APIRoute)]

@@ -100,6 +100,8 @@ LISTED: list[dict[str, object]] = [
         "problem_code": None,
         "problem": None,
         "notice": None,
+        "replaces": None,
+        "replaced_by": None,
         "id": "905969664000000001",
     }
 ]

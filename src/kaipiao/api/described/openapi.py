@@ -29,6 +29,7 @@ TAGS = [
     {"name": "invoices", "description": "开具与查询 / issuing and reading"},
     {"name": "taxpayers", "description": "号码、额度、可持续时长 / numbers, quota, cover"},
     {"name": "platform", "description": "状态、事件、核验 / standing, events, audit"},
+    {"name": "repairs", "description": "修复工具箱 / the repair toolbox"},
     {"name": "alarms", "description": "告警、静默、渠道 / alarms, silences, channels"},
     {"name": "access", "description": "登录、账户、审计视图 / signing in, accounts, the audit view"},
 ]

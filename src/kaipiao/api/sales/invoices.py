@@ -17,10 +17,12 @@ from kaipiao.api.envelope import body_of
 from kaipiao.api.filters import Filters, filters, next_page
 from kaipiao.api.pages import NEXT_PAGE
 from kaipiao.api.sales.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
+from kaipiao.api.sales.succession import linked
 from kaipiao.api.services import Services
-from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, invoice_view, issued_view
+from kaipiao.api.views import EventView, InvoiceView, IssuedView, event_view, issued_view
 from kaipiao.errors import NotFound
 from kaipiao.intake.requests import InvoiceRequest, parse_request
+from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.port import InvoiceRecord, SealedDocument
 from kaipiao.seal.detached import seal_file
 from kaipiao.seal.port import Seal
@@ -119,11 +121,13 @@ async def find(
     owners = taxpayers_for(caller, services, taxpayer)
     if order is not None:
         return [
-            invoice_view(record) for owner in owners for record in await services.ledger.find(owner, orders=[order])
+            await linked(services, record)
+            for owner in owners
+            for record in await services.ledger.find(owner, orders=[order])
         ]
     page = await wanted.page(services.ledger, owners)
     response.headers.update(next_page(request, wanted, page))
-    return [invoice_view(record) for record in page]
+    return [await linked(services, record) for record in page]
 
 
 @router.get(
@@ -133,7 +137,8 @@ async def find(
     summary="一张发票的现状 / One invoice as it stands",
 )
 async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> InvoiceView:
-    return invoice_view(await _record(services_of(request), caller, number, taxpayer))
+    services = services_of(request)
+    return await linked(services, await _record(services, caller, number, taxpayer))
 
 
 @router.get(
@@ -144,6 +149,11 @@ async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxp
             "headers": {
                 "Content-SM3": {"description": "SM3，十六进制 / hex", "schema": {"type": "string"}, "example": DIGEST},
                 "Content-Disposition": {"schema": {"type": "string"}, "example": 'attachment; filename="….xml"'},
+                "Kaipiao-Replaced-By": {
+                    "description": "已被替换时：后继发票的号码 / of a replaced one: the number of its successor",
+                    "schema": {"type": "string"},
+                    "example": "26117000000000000002",
+                },
             },
             "content": {"application/xml": {"schema": {"type": "string"}, "example": DOCUMENT}},
         },
@@ -152,8 +162,11 @@ async def show(request: Request, number: Number, caller: Reading, taxpayer: Taxp
     summary="冻结的 XML / The frozen XML",
 )
 async def document(request: Request, number: Number, caller: Reading, taxpayer: Taxpayer = None) -> Response:
-    _, sealed = await _sealed(services_of(request), caller, number, taxpayer)
+    services = services_of(request)
+    record, sealed = await _sealed(services, caller, number, taxpayer)
     headers = {"Content-Disposition": f'attachment; filename="{number}.xml"', "Content-SM3": sealed.digest.hex()}
+    if record.state is State.REPLACED:
+        headers["Kaipiao-Replaced-By"] = (await linked(services, record)).replaced_by or ""
     return Response(sealed.xml, media_type="application/xml", headers=headers)
 
 
