@@ -18,6 +18,7 @@ from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.rules import Received, all_rules
 from kaipiao.issuing.problems import OF_ISSUING
 from kaipiao.language import Text
+from kaipiao.operations.alarms.sorts import Sort, Trigger, Within, sorts
 from kaipiao.operations.catalogue import CATALOGUE, Entry
 
 HERE = Path(__file__).resolve().parent
@@ -56,6 +57,7 @@ def pages() -> dict[Path, str]:
         Path("reference/problem-codes.md"): problems_page(),
         Path("reference/rules.md"): rules_page(),
         Path("reference/metrics.md"): metrics_page(),
+        Path("reference/alarms.md"): alarms_page(),
     }
 
 
@@ -261,6 +263,46 @@ def metrics_page() -> str:
         "每分钟一行，`repeated` 为其间省去的行数 the same warning about a taxpayer once a minute, `repeated`: how many were left out |",
     ]
     return "\n".join(lines) + "\n"
+
+
+def alarms_page() -> str:
+    lines = [
+        "# 告警 · Alarms",
+        MADE,
+        "",
+        "事件流水中的哪些事件是告警，如何分组、何时结束、多久重复；`{…}` 处填入事件的字段。[谁被通知，如何通知](../how-to/who-is-told.md)。",
+        "",
+        "Which events of the trail are alarms, how they are grouped, what ends them, when they are told again. `{…}` is filled from"
+        " the event. [Who is told, and how](../how-to/who-is-told.md).",
+        "",
+        "| 种类 sort | 含义 meaning | 由何引起 opened by | 分组 group | 结束 ends | 重复 repeat |",
+        "|---|---|---|---|---|---|",
+        *map(_alarm_row, sorts().values()),
+        "",
+        "## 怎么办 · What to do",
+        "| 种类 sort | 说明 text | 下一步 step |",
+        "|---|---|---|",
+        *(f"| `{sort.name}` | {_both(sort.text)} | {_both(sort.step)} |" for sort in sorts().values()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _alarm_row(sort: Sort) -> str:
+    opens = "<br>".join(f"{one.severity}: {_trigger(one)}" for one in sort.opens)
+    ends = [_trigger(one) for one in sort.clears]
+    if sort.lapse is not None:
+        ends.append(f"{sort.lapse.total_seconds() / 3600:g} h 无新情况 without news")
+    group = " ".join(f"`{name}`" for name in ("taxpayer", *sort.group))
+    repeat = f"{sort.repeat.total_seconds() / 3600:g} h"
+    return f"| `{sort.name}` | {_both(sort.title)} | {opens} | {group} | {'<br>'.join(ends)} | {repeat} |"
+
+
+def _trigger(one: Trigger) -> str:
+    when = [
+        f"{name} ≤ {w.max}" if isinstance(w, Within) else f"{name}: {' '.join(map(str, w))}"
+        for name, w in one.when.items()
+    ]
+    return f"`{one.kind}`" + (f" ({'; '.join(when)})" if when else "")
 
 
 def _metric_row(entry: Entry) -> str:
