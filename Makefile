@@ -10,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix storm fuzz-api mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix storm drain recovery fuzz-api mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,12 @@ chaos: $(VENV)/dev ## 故障中反复 kill -9，核对三方账本 / kill -9 und
 
 chaos-powercut: $(VENV)/dev ## 随机断电：数据库退回到最后一次 fsync / power cuts: the database goes back to its last fsync (QUICK=1, SEED=n)
 	$(RUN)/python -m kaipiao_lab.powercut.storm --seed $(SEED) $(if $(QUICK),--quick)
+
+drain: $(VENV)/dev ## 税局不在时开 50,000 张，恢复后按其限速、先到期先传清空 / 50,000 issued while the bureau is away, drained at its limits, oldest deadline first (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.drain --seed $(SEED) $(if $(QUICK),--quick)
+
+recovery: $(VENV)/dev ## 税局恢复、平台被杀之后多久恢复正常 / how long until normal service after the bureau's return and after a kill of the platform (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.recovery --seed $(SEED) $(if $(QUICK),--quick)
 
 storm: $(VENV)/dev ## 断电、断线、半个应答、时钟跳动与 kill -9 一起来 / power cuts, cut wires, half answers, clock jumps and kill -9 together (QUICK=1, SEED=n)
 	$(RUN)/python -m kaipiao_lab.storm.run --seed $(SEED) $(if $(QUICK),--quick)
