@@ -54,7 +54,38 @@ class Mutant:
     tests: tuple[str, ...]
 
 
+COMPARED = "tests/unit/issuing/test_reconciliation.py::"
+MONTH_END = "tests/unit/issuing/test_month_end.py::"
+
 MUTANTS = [
+    Mutant(
+        "a request for a list is sent before it is written down",
+        "issuing/reconciler.py",
+        "        await book.save(replace(book.content, requests=(*before, request)))\n        taxpayer, month",
+        "        taxpayer, month",
+        (COMPARED + "test_a_run_that_is_killed_anywhere_is_gone_on_with_and_spends_no_second_request",),
+    ),
+    Mutant(
+        "a difference that was not looked for counts as gone",
+        "issuing/reconciler.py",
+        "return kind in _EXAMINED[run.manner] and (not run.unjudged or kind is Kind.MISSING_HERE)",
+        "return True",
+        (COMPARED + "test_totals_by_night_lead_to_the_list_when_they_differ_and_a_request_is_left",),
+    ),
+    Mutant(
+        "a month is confirmed while invoices are unknown",
+        "issuing/month_end.py",
+        '    found += [f"debt.{state}={debt[state]}" for state in sorted(debt)]\n',
+        "",
+        (MONTH_END + "test_what_came_up_after_the_wish_stops_it_too",),
+    ),
+    Mutant(
+        "a confirmation without an answer is sent again at once",
+        "issuing/month_end.py",
+        "        if silent and self._clock.now()",
+        "        if not silent and self._clock.now()",
+        (MONTH_END + "test_a_confirmation_that_never_arrived_is_sent_again_only_after_the_settle_time",),
+    ),
     Mutant(
         "a new number per try",
         "issuing/wire.py",
