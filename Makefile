@@ -10,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix storm drain recovery fuzz-api mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix cover-proof storm drain recovery fuzz-api mutants bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +56,14 @@ recovery: $(VENV)/dev ## 税局恢复、平台被杀之后多久恢复正常 / h
 storm: $(VENV)/dev ## 断电、断线、半个应答、时钟跳动与 kill -9 一起来 / power cuts, cut wires, half answers, clock jumps and kill -9 together (QUICK=1, SEED=n)
 	$(RUN)/python -m kaipiao_lab.storm.run --seed $(SEED) $(if $(QUICK),--quick)
 
+simulate: $(VENV)/dev ## 确定性模拟：虚拟时间、一万个种子、故障与 kill / a deterministic simulation, 10,000 seeds (QUICK=1, SEEDS=n FROM=n JOBS=n)
+	$(RUN)/python -m kaipiao_lab.simulation $(if $(QUICK),--quick) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) $(if $(JOBS),--jobs $(JOBS))
+
 policy-matrix: $(VENV)/dev ## 有名的错误做法与我们的，同一税局、同样的故障 / named mistakes and ours, the same bureau and faults (QUICK=1, SEED=n)
 	$(RUN)/python -m kaipiao_lab.policies.matrix --seed $(SEED) $(if $(QUICK),--quick)
+
+cover-proof: $(VENV)/dev ## 税局断 3 小时、20 小时时的开票速度，各项预算到期时的停止 / speed while the bureau is gone, the stop at every budget's end (QUICK=1, SEED=n)
+	$(RUN)/python -m kaipiao_lab.cover.proof --seed $(SEED) $(if $(QUICK),--quick)
 
 $(FUZZ)/ready: locks/fuzz.txt
 	$(PYTHON) -m venv $(FUZZ)
