@@ -25,6 +25,7 @@ IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
+BREAKER = "tests/unit/issuing/test_breaker.py::"
 CONTRACT = "tests/contract/ledger/"
 ONCE = "tests/unit/api/test_once.py::"
 HOSTILE_BYTES = "tests/acceptance/test_hostile_bytes.py::"
@@ -41,6 +42,10 @@ PEOPLE_BOOKS = "tests/contract/ledger/test_contract_accounts.py::"
 ENDS = "tests/unit/api/test_access_that_ends.py::"
 REVOKED = "tests/integration/test_revocations_reach_every_node.py::"
 REWRAP = "tests/integration/seal/test_rewrap_cut_off.py::"
+ALARM_DESK = "tests/unit/operations/test_alarm_desk.py::"
+ALARM_BOOKS = "tests/contract/ledger/test_contract_alarms.py::"
+OUTBOX = "tests/integration/delivery/test_outbox.py::"
+CHANNELS = "tests/integration/delivery/test_http_channels.py::"
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,65 @@ MUTANTS = [
         "        if silent and self._clock.now()",
         "        if not silent and self._clock.now()",
         (MONTH_END + "test_a_confirmation_that_never_arrived_is_sent_again_only_after_the_settle_time",),
+    ),
+    Mutant(
+        "a robot that answers 200 with an error was told",
+        "delivery/robots.py",
+        '        if code == "0":\n',
+        '        if code == "0" or code not in RULES[self.kind].later:\n',
+        (CHANNELS + "test_status_200_with_an_error_in_it_is_a_failure",),
+    ),
+    Mutant(
+        "an ordinary bucket lets twice the rate through",
+        "delivery/rate.py",
+        "        return self._taken[-many] + seconds - now if len(self._taken) >= many else 0.0\n",
+        "        return self._taken[-1] + seconds / many - now if len(self._taken) >= many else 0.0\n",
+        (CHANNELS + "test_in_no_minute_more_goes_out_than_the_robot_takes",),
+    ),
+    Mutant(
+        "the address is looked at, and another one connected to",
+        "delivery/https.py",
+        "        return False\n    return internal or found.is_global\n",
+        "        return False\n    return True\n",
+        (CHANNELS + "test_a_name_that_leads_into_the_own_network_is_followed_only_where_the_settings_say_so",),
+    ),
+    Mutant(
+        "alarms are judged whatever became of the desk meanwhile",
+        "ledger/memory/alarms.py",
+        "        if books.desk is None or books.desk.revision != change.revision:\n",
+        "        if books.desk is None:\n",
+        (
+            ALARM_DESK + "test_a_node_that_lost_the_desk_without_knowing_changes_nothing",
+            ALARM_BOOKS + "test_of_many_changes_from_one_revision_one_holds",
+        ),
+    ),
+    Mutant(
+        "a message is marked by who lost its lease",
+        "ledger/sqlite/alarms.py",
+        "WHERE id = ? AND epoch = ? AND state = 'waiting'\n",
+        "WHERE id = ? AND ? > 0 AND state = 'waiting'\n",
+        (ALARM_BOOKS + "test_a_message_is_leased_to_one_node_and_again_only_when_that_lease_ran_out",),
+    ),
+    Mutant(
+        "an acknowledgement outlives a rise in severity",
+        "operations/alarms/judging.py",
+        "        alarm = replace(alarm, acked_at=None, acked_by=None, note=None)\n",
+        "        alarm = replace(alarm, note=None)\n",
+        (ALARM_DESK + "test_a_rise_in_severity_is_told_at_once_though_somebody_has_it",),
+    ),
+    Mutant(
+        "a storm is told alarm by alarm",
+        "operations/alarms/telling.py",
+        "    return alarm.told_at is not None or last is None or last + manner.pause <= now\n",
+        "    return True\n",
+        (ALARM_DESK + "test_a_storm_that_goes_on_is_one_message_in_each_pause",),
+    ),
+    Mutant(
+        "trouble of a channel is told through that channel",
+        "delivery/outbox.py",
+        " if one not in message.avoid]\n",
+        "]\n",
+        (OUTBOX + "test_what_is_about_a_channel_does_not_go_through_it",),
     ),
     Mutant(
         "a new number per try",
@@ -656,6 +720,34 @@ MUTANTS = [
         "for place in sorted(places)[:limit]]",
         "for place in sorted(places, key=lambda place: place[1:])[:limit]]",
         (SHARD_BOOKS + "test_one_taxpayer_with_much_that_is_due_does_not_crowd_out_the_others",),
+    ),
+    Mutant(
+        "an upload serves as the breaker's probe",
+        "issuing/uploader.py",
+        "        if not place.still_may():",
+        "        if False:",
+        (BREAKER + "test_an_upload_that_was_claimed_when_it_opened_is_not_sent",),
+    ),
+    Mutant(
+        "calls that hung since before the breaker closed open it again",
+        "issuing/breaker.py",
+        "        if self.open or era != self.era or what is Showed.NOTHING:\n",
+        "        if self.open or what is Showed.NOTHING:\n",
+        (BREAKER + "test_calls_that_began_before_a_change_say_nothing_about_what_came_after_it",),
+    ),
+    Mutant(
+        "a bureau that answers slowly is taken for one that is gone",
+        "issuing/breaker.py",
+        "        if what in (Showed.FAILED, Showed.NOTHING):\n",
+        "        if what is not Showed.GOOD:\n",
+        (BREAKER + "test_a_bureau_that_answers_everything_in_six_seconds_opens_it_once_and_is_then_used",),
+    ),
+    Mutant(
+        "failover after bytes were sent",
+        "authority/leqi/call.py",
+        "            if reply.failure is None or not reply.failure.surely_not_sent or reply.failure.cause == NO_CONNECTION_FREE:\n",
+        "            if reply.failure is None or reply.failure.cause == NO_CONNECTION_FREE:\n",
+        ("tests/integration/transport/test_endpoints.py::test_after_a_byte_was_sent_no_other_address_hears_of_it",),
     ),
     Mutant(
         "an event for every ask that fails",

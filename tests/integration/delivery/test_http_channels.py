@@ -26,6 +26,7 @@ from delivery.receivers import Receiver, answer, receiver
 from kaipiao.delivery.channels import notifier_of
 from kaipiao.delivery.https import may_connect
 from kaipiao.delivery.port import DELIVERED, Notice, Notifier, Outcome, Verdict
+from kaipiao.delivery.rate import Rate
 from kaipiao.delivery.robots import RULES
 from kaipiao.errors import SettingsFault
 from kaipiao.settings import AlarmChannelSettings
@@ -319,3 +320,32 @@ def test_keys_and_secrets_show_in_no_repr(kind: str, tmp_path: Path) -> None:
     assert "SEC-SECRET" not in repr(made)
     assert SECRETS[0] not in repr(made)
     assert "\\x01" not in repr(made)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_keys_and_secrets_come_into_no_log_however_much_is_logged(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = {"webhook": SECRETS[0], "wecom": None}.get(kind, "SEC-SECRET")
+    with caplog.at_level("DEBUG"):
+        for said in (answer(status="500 Oops"), answer(status="301 X", Location=f"/?key={KEY}"), b"no http"):
+            verdict = verdict_of(kind, tmp_path, lambda place, said=said: said, secret=secret)  # type: ignore[misc]
+            assert KEY not in str(verdict)
+    assert not {KEY, "SEC-SECRET", SECRETS[0]} & set(caplog.text.split())
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("limits", [((20, 60.0),), ((100, 60.0), (5, 1.0))])
+def test_in_no_minute_more_goes_out_than_the_robot_takes(limits: tuple[tuple[int, float], ...]) -> None:
+    now = [0.0]
+    rate = Rate(limits, lambda: now[0])
+    taken: list[float] = []
+    while now[0] < 300:
+        wait = rate.take()
+        if wait == 0:
+            taken.append(now[0])
+        now[0] += 0.05 if wait == 0 else min(wait, 0.7) + 1e-9
+    for many, seconds in limits:
+        for place, at in enumerate(taken):
+            assert sum(at <= other < at + seconds for other in taken[place : place + many + 1]) <= many
+    assert len(taken) >= limits[0][0] * 4, "and not much less"
