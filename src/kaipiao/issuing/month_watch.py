@@ -46,6 +46,7 @@ class MonthWatch:
         self._shards = shards
         self._clock = clock
         self._policy = policy
+        self._judged: dict[tuple[str, str, str], int] = {}
         self._errands = Errands("reconciler", clock, errand_policy)
 
     async def work(self) -> float:
@@ -116,10 +117,10 @@ class MonthWatch:
     async def _confirm(self, place: tuple[str, str, str], content: MonthContent, now: datetime) -> None:
         if self._policy.confirm != "when_equal" or now.astimezone(SHANGHAI).day < self._policy.confirm_day:
             return
-        compared = content.run is not None and content.run.ended_at is not None
-        asked = content.closing is not None and content.closing.wished_at >= self._policy.night(now)
-        if not compared or asked or content.open_run() is not None or _is_confirmed(content):
+        run = content.run
+        if run is None or run.ended_at is None or self._judged.get(place) == run.id or _is_confirmed(content):
             return
+        self._judged[place] = run.id  # once after each comparison: to look costs a sum over the month
         try:
             await self._desk.wish(*place, Wish.CONFIRM, None)
         except Later:
