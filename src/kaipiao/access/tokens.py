@@ -37,9 +37,10 @@ class Permission(StrEnum):
     ISSUE = "invoice:issue"
     READ = "invoice:read"
     OPERATE = "platform:read"
+    STEER = "platform:steer"  # modes, announcements, levels of degradation
     AUDIT = "audit:read"
-    ALARMS = "alarm:manage"  # acknowledge, silence, try a channel
     REPAIR = "invoice:repair"  # the repair toolbox: what our books believe, by evidence
+    ALARMS = "alarm:manage"  # acknowledge, silence, try a channel
     MONTHS = "month:manage"  # compare both sides' books, confirm a month
     SEE_ACCOUNTS = "account:read"
     MANAGE_ACCOUNTS = "account:manage"
