@@ -33,6 +33,7 @@ from kaipiao.invoice.model import Draft, Invoice, Seller
 from kaipiao.invoice.rules import Verdict, check_draft
 from kaipiao.issuing import trail
 from kaipiao.issuing.acceptance import acceptance, cancellation, numbering, succession
+from kaipiao.issuing.budgets import UNLOCKS, Bound
 from kaipiao.issuing.clock_gate import ClockGate
 from kaipiao.issuing.commit import Committer
 from kaipiao.issuing.deadlines import upload_closes
@@ -281,7 +282,8 @@ class Issuer:
         ended = self._quota_ended(taxpayer, channel, made_at)
         if ended is not None:
             self._on_quota_short(taxpayer, channel)
-            raise QuotaNotValid(taxpayer=taxpayer, valid_until=ended.isoformat())
+            bound, until = Bound.QUOTA_VALIDITY, ended.isoformat()
+            raise QuotaNotValid(taxpayer=taxpayer, valid_until=until, bound=bound.value, unlocks=UNLOCKS[bound])
 
     async def _admit(
         self,
