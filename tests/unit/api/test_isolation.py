@@ -31,9 +31,12 @@ from people_calls import make, session, sign_in
 
 from kaipiao.api.people.parts import people_over
 from kaipiao.api.services import Services
+from kaipiao.clock import SystemClock
 from kaipiao.ledger.alarms import Alarm, AlarmChange, Silence
 from kaipiao.ledger.month_books import FindingRow, MonthBook
 from kaipiao.ledger.port import Taxpayer
+from kaipiao.operations.alarms.deeds import AlarmDeeds
+from kaipiao.operations.alarms.sorts import sorts
 
 ISSUED, WAITING = "order-of-b", "waiting-of-b"
 TOTAL = "7421.19"  # nothing else comes to this
@@ -132,6 +135,7 @@ async def two(p: Point) -> Two:
         [Taxpayer(SELLER, "tenant-a", "甲公司", ("pretend",)), Taxpayer(OTHER, "tenant-b", "乙公司", ("pretend",))]
     )
     await alarm_of_b(p)
+    app.state.alarms = AlarmDeeds(p.ledger, SystemClock(), sorts())  # the ends of silences below are of real time
     await p.ledger.save_month_book(MonthBook(OTHER, "pretend", "2026-11", 0, "{}"), [FINDING_OF_B])
     mine = await post(app, sale(ISSUED, remark="remark-of-a"), token=A)
     theirs = await post(app, sale_of_b(ISSUED), token=B)
