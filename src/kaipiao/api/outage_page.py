@@ -34,7 +34,7 @@ def page(facts: dict[str, Any], seal: dict[str, Any] | None) -> str:
         (
             _heading(facts),
             _cells(facts["counts"]),
-            f'<section class="picture">{picture(facts)}{_legend(facts["modes"])}</section>',
+            f'<section class="picture"><div class="scroll">{picture(facts)}</div>{_legend(facts["modes"])}</section>',
             _section("时间", "Instants", _stamps(facts)),
             _section("原因（推断）与依据", "Cause (supposed) and evidence", _evidence(facts)),
             _section("模式", "Modes", _modes(facts["modes"])),
@@ -110,7 +110,7 @@ def _modes(modes: Sequence[dict[str, Any]]) -> str:
             " ".join(mode_words(one["mode"])),
             one.get("cause") or "",
             one.get("rule") or "",
-            one.get("deadline") or "",
+            _shown(one.get("deadline")),
         )
         for one in modes
     )
@@ -141,8 +141,13 @@ def _section(zh: str, en: str, content: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     titles = "".join(f"<th>{cell}</th>" for cell in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>{f"<tr>{titles}</tr>" if head else ""}{lines}</table></div>'
+    kind = "wide" if head else "pairs"
+    return f'<div class="scroll"><table class="{kind}">{f"<tr>{titles}</tr>" if head else ""}{lines}</table></div>'
 
 
 def _shown(text: str | None) -> str:
-    return datetime.fromisoformat(text).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S") if text else ""
+    """In Asia/Shanghai; what is no instant as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S") if text else ""
+    except (ValueError, OverflowError):
+        return text or ""

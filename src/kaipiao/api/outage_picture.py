@@ -15,6 +15,7 @@ BAND_TOP, BAND = 24, 26  # of the modes
 TOP, BOTTOM = 74, 214  # of the debt
 HEIGHT = 250
 TICKS = 5
+GLYPH = 13  # of the widest letter
 MODES = {
     "online": ("正常", "online"),
     "degraded": ("降级", "degraded"),
@@ -67,12 +68,12 @@ def _bands(modes: Sequence[dict[str, Any]], scale: Scale, last: datetime) -> Ite
         zh, en = mode_words(change["mode"])
         yield f'<rect class="m-{name}" x="{x}" y="{BAND_TOP}" width="{width:.1f}" height="{BAND}">'
         yield f"<title>{escape(zh)} / {escape(en)}</title></rect>"
-        if width > 60:
+        if width > GLYPH * len(zh) + 12:
             yield f'<text class="in" x="{x + 6}" y="{BAND_TOP + 17}">{escape(zh)}</text>'
 
 
 def _debt(debt: Sequence[tuple[datetime | None, int]], scale: Scale) -> Iterator[str]:
-    highest = max([count for _, count in debt] + [1])
+    highest = max([count for _, count in debt] + [2])
     yield f'<line class="axis" x1="{LEFT}" y1="{BOTTOM}" x2="{WIDTH - RIGHT}" y2="{BOTTOM}"/>'
     for share in (0.0, 0.5, 1.0):
         y = BOTTOM - (BOTTOM - TOP) * share

@@ -57,7 +57,7 @@ def _line(one: dict[str, Any]) -> str:
     state = say("进行中", "open") if one["open"] else say("已结束", "closed")
     cells = (one["outage"], state, one["channel"], one["begun_at"], one["back_at"] or "-", _cause(one))
     counts = one["counts"]
-    return plain("\t".join(cells)) + f"\t{counts['issued']}/{counts['uploaded']}/{counts['open']}/{counts['late']}"
+    return "\t".join(map(plain, cells)) + f"\t{counts['issued']}/{counts['uploaded']}/{counts['open']}/{counts['late']}"
 
 
 def _cause(one: dict[str, Any]) -> str:

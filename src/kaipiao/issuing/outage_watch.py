@@ -50,6 +50,7 @@ class Derived:
     open: dict[str, Outage]  # by channel
     recent: dict[str, list[Evidence]]
     changed: set[str] = field(default_factory=set)  # channels
+    turned: set[str] = field(default_factory=set)  # of these: their mode has changed
     news: bool = False  # of evidence
     events: list[EventDraft] = field(default_factory=list)
 
@@ -126,6 +127,7 @@ class OutageKeeper:
         else:
             return
         derived.changed.add(channel)
+        derived.turned.add(channel)
 
     def _begin(self, derived: Derived, event: Event, channel: str) -> Outage:
         known = sorted(
@@ -145,7 +147,7 @@ class OutageKeeper:
         if began < self._not_before:
             return
         for channel, one in list(derived.open.items()):
-            if self._is_to_be_counted(one):
+            if channel in derived.turned or self._is_to_be_counted(one):
                 derived.open[channel] = await self._after_count(one, derived.events)
                 derived.changed.add(channel)
         self._not_before = self._now() + (self._now() - began) * SHARE

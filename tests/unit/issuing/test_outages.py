@@ -115,7 +115,7 @@ def test_from_begin_to_sealed_report() -> None:
         events = {e.position: e.kind for e in await t.p.ledger.platform_events()}
         assert all(events[one.position] == one.kind for one in ended.evidence)
         assert [m.mode for m in ended.modes] == ["contingency_failure", "online"]
-        assert [count for _, count in ended.debt] == [0, 3, 0]
+        assert [count for _, count in ended.debt] == [0, 3, 3, 0]
         assert await t.kinds() == ["outage.begun", "outage.ended", "outage.reported"]
         assert holds(ended.report, lambda key_id: PRIVATE.public_key)
         reported = (await t.p.ledger.platform_events())[-1]
