@@ -72,7 +72,7 @@ class ModeController:
         self._gate = gate
         self._capabilities = capabilities
         self._endpoints = endpoints
-        self._places = places
+        self.places = places
         self._taxpayers = sorted({taxpayer for taxpayer, _ in places})
         self._clock = clock
         self._holds = holds
@@ -136,10 +136,10 @@ class ModeController:
         """What is known of each place. Numbers and quota are looked at where they ran out, or where some shall be kept."""
         self.debts = await self._ledger.oldest_debts(self._taxpayers)
         stocks = {
-            place: Stock(debt=self.debts.get(place[0]), quota_until=self._quota_until(*place)) for place in self._places
+            place: Stock(debt=self.debts.get(place[0]), quota_until=self._quota_until(*place)) for place in self.places
         }
         out = {(t, c) for t, c, _, bound in before.budgets if bound in STOCK_BOUNDS} | self._gate.short
-        kept = {p for p in self._places if self._gate.keeps_stock(*p)}
+        kept = {p for p in self.places if self._gate.keeps_stock(*p)}
         for place in (out | kept) & stocks.keys():
             counts = await self._ledger.number_counts(*place, year_of(now))
             account = await self._ledger.quota(*place, month_of(now))
@@ -164,17 +164,17 @@ class ModeController:
         inputs.forget(now)
         budgets = self._budgets(before, stocks, now)
         workers: dict[str, set[str]] = {}
-        for taxpayer, channel in self._places:
+        for taxpayer, channel in self.places:
             if taxpayer in holders:
                 workers.setdefault(channel, set()).add(holders[taxpayer])
-        setup = Setup(self._endpoints(), workers, holders, self._places)
+        setup = Setup(self._endpoints(), workers, holders, self.places)
         found = derive(inputs, setup, now, self._verdicts.of(now), self._all_kinds(budgets))
         others = {k: s for k, s in before.states.items() if not self._ours(k)}  # of nodes with other settings
         return Worked(inputs, {**others, **kept_since(found, before.states)}, budgets)
 
     def _ours(self, key: Key) -> bool:
         taxpayer, channel = key
-        return channel in self._capabilities if taxpayer is None else (taxpayer, channel) in self._places
+        return channel in self._capabilities if taxpayer is None else (taxpayer, channel) in self.places
 
     def _budgets(self, before: Worked, stocks: Mapping[Place, Stock], now: datetime) -> dict[BudgetKey, str]:
         """Clocks are judged by who works for the taxpayer, stock by whoever looked."""
@@ -197,7 +197,7 @@ class ModeController:
         """Where every kind of invoice is stopped, by which bound."""
         stopped: dict[tuple[str, str], dict[str, str]] = {}
         for taxpayer, channel, kind, bound in budgets:
-            if (taxpayer, channel) in self._places and self._gate.stops(taxpayer, channel, kind, bound):
+            if (taxpayer, channel) in self.places and self._gate.stops(taxpayer, channel, kind, bound):
                 stopped.setdefault((taxpayer, channel), {}).setdefault(kind, bound)
         return {
             place: min(bounds.values()) for place, bounds in stopped.items() if set(bounds) == {k.value for k in Kind}
@@ -304,7 +304,7 @@ class ModeController:
         """Until when issuing may go on without an answer, by its clocks; none while all is well or nothing is issued."""
         if state.mode in (Mode.ONLINE, Mode.HALTED):
             return state
-        taxpayers = [state.taxpayer] if state.taxpayer else [t for t, c in self._places if c == state.channel]
+        taxpayers = [state.taxpayer] if state.taxpayer else [t for t, c in self.places if c == state.channel]
         debts = [self.debts[t] for t in taxpayers if t in self.debts]
         until = [q for t in taxpayers if (q := self._quota_until(t, state.channel)) is not None]
         ends = clocks(now, min(debts, default=None), min(until, default=None), self._capabilities[state.channel])

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "issuing"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from asgi import Answer, call
-from bench import SELLER, Point, point
+from bench import OTHER, SELLER, Point, point
 
 from kaipiao.access.tokens import Tokens
 from kaipiao.api.app import create
@@ -109,7 +109,7 @@ def modes(p: Point) -> ModeController:
         Gate(p.ledger, budgets.load(), {"pretend": "pretend"}),
         {"pretend": p.bureau.capabilities},
         lambda: {"pretend": {state.endpoint for state in p.breakers.states()}},
-        [(SELLER, "pretend")],
+        [(SELLER, "pretend"), (OTHER, "pretend")],
         p.clock,
         holds=p.shards.holds,
         quota_until=p.supply.quota_until,

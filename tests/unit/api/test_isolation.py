@@ -71,10 +71,12 @@ APART = {
     "POST /v1/account/password": OWN,
     "POST /v1/account/totp": OWN,
     "POST /v1/account/totp:confirm": OWN,
+    "POST /v1/announcements": "test_modes_api.py::test_only_who_may_act_for_all_announces_and_steers_a_channel",
+    "DELETE /v1/announcements/{announcement}": "test_modes_api.py::test_only_who_may_act_for_all_announces_and_steers_a_channel",
     "POST /v1/alarm-channels/{channel}:test": "test_alarms_api.py::test_only_who_may_act_for_all_tries_a_channel",
 }
 FINDING_OF_B = FindingRow(OTHER, "pretend", "2026-11", "different", "7", "only-of-b", {"total": TOTAL}, {}, 1, START)
-TOLD_TO_ALL = {"/healthz", "/readyz", "/v1/outages", "/v1/audit"}  # of the installation, about nobody
+TOLD_TO_ALL = {"/healthz", "/v1/announcements", "/readyz", "/v1/outages", "/v1/audit"}  # of the installation, about nobody
 MENDED = "test_repairs_api.py::test_nobody_replaces_or_mends_what_is_anothers"
 APART |= dict.fromkeys(
     ("POST /v1/invoices:replace", "GET /v1/repairs", "GET /v1/repairs/{number}", "POST /v1/repairs"), MENDED
@@ -195,6 +197,7 @@ BODIES: dict[str, list[dict[str, object]]] = {
     ],
     "/v1/accounts/{account}:role": [{"role": "auditor"}],
     "/v1/alarms/{alarm}:acknowledge": [{}],
+    "/v1/mode": [{"mode": "auto", "reason": "r", "taxpayer": OTHER}],
     "/v1/silences": [{"taxpayer": OTHER, "until": f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}", "reason": "r"}],
     "/v1/accounts/{account}:reset-password": [{}],
 }
