@@ -36,6 +36,9 @@ SHARD_BOOKS = "tests/contract/ledger/test_contract_shards.py::"
 LOOKING = "tests/integration/test_looking_without_writing.py::"
 WAYS = "tests/integration/ledger_postgresql/test_ways_to_the_server.py::"
 SIGNING_IN = "tests/unit/access/test_signing_in.py::"
+OUTAGES = "tests/unit/issuing/test_outages.py::"
+OUTAGE_BOOKS = "tests/contract/ledger/test_contract_outages.py::"
+DRAIN = "tests/unit/issuing/test_drain_order.py::"
 CODES = "tests/unit/access/test_codes_at_work.py::"
 MANAGING = "tests/unit/access/test_managing_accounts.py::"
 PEOPLE_BOOKS = "tests/contract/ledger/test_contract_accounts.py::"
@@ -69,6 +72,27 @@ MUTANTS = [
         "        await book.save(replace(book.content, requests=(*before, request)))\n        taxpayer, month",
         "        taxpayer, month",
         (COMPARED + "test_a_run_that_is_killed_anywhere_is_gone_on_with_and_spends_no_second_request",),
+    ),
+    Mutant(
+        "an outage is derived from an older revision",
+        "ledger/sqlite/outages.py",
+        "WHERE id = 1 AND revision = ?1 - 1",
+        "WHERE id = 1",
+        (f"{OUTAGE_BOOKS}test_a_change_derived_from_an_older_revision_stores_nothing_at_all[sqlite]",),
+    ),
+    Mutant(
+        "an outage ends with its debt undrained",
+        "issuing/outage_watch.py",
+        "if after.back_at is None or after.drained_at is None:",
+        "if after.back_at is None:",
+        (f"{OUTAGES}test_an_outage_ends_when_the_mode_is_back_and_the_debt_is_drained_not_before",),
+    ),
+    Mutant(
+        "the drain serves who came first",
+        "issuing/slots.py",
+        "_, turn = min(waiting, key=lambda one: self._ranks.get(one[0], last))",
+        "_, turn = min(waiting, key=lambda one: last)",
+        (f"{DRAIN}test_a_place_that_becomes_free_goes_to_the_most_urgent",),
     ),
     Mutant(
         "a difference that was not looked for counts as gone",
