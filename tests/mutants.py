@@ -22,6 +22,7 @@ UPLOAD = "tests/unit/issuing/test_upload_rules.py::"
 ADMISSION = "tests/unit/issuing/test_admission.py::"
 ACCEPTED = "tests/unit/issuing/test_accepted_orders.py::"
 IN_DOUBT = "tests/unit/issuing/test_numbers_in_doubt.py::"
+SUCCESSORS = "tests/unit/issuing/test_successors.py::"
 SURVIVAL = "tests/unit/issuing/test_survival.py::"
 SHARDS = "tests/unit/issuing/test_shards.py::"
 PATIENCE = "tests/unit/issuing/test_patience.py::"
@@ -977,6 +978,64 @@ MUTANTS = [
         "    if ANY in caller.taxpayers:\n",
         "    if True:\n",
         (ONCE + "test_programs_of_two_tenants_with_the_same_subject_share_neither_keys_nor_rate",),
+    ),
+    Mutant(
+        "a successor while a sender of the first may still wake",
+        "ledger/changes.py",
+        "admission.window_closed or not under_way(live)\n",
+        "True\n",
+        (SUCCESSORS + "test_while_a_sender_may_only_sleep_a_refusal_has_no_successor_and_a_late_copy_is_evidence",),
+    ),
+    Mutant(
+        "a final negative by two early denials",
+        "issuing/decisions.py",
+        "        if late >= 2:\n",
+        "        if denials >= 2:\n",
+        (SUCCESSORS + "test_an_early_negative_is_none",),
+    ),
+    Mutant(
+        "the predecessor is sent again",
+        "ledger/changes.py",
+        "state=State.REPLACED, version=record.version + 1, next_at=None)",
+        "state=State.ISSUED, version=record.version + 1, next_at=record.made_at)",
+        (SUCCESSORS + "test_the_predecessor_is_never_sent_again_whatever_happens_after",),
+    ),
+    Mutant(
+        "two successors of one invoice are live",
+        "ledger/changes.py",
+        "    if admission.replaces != live.id or live.state not in REPLACEABLE:\n",
+        "    if admission.replaces is None:\n",
+        (SUCCESSORS + "test_two_nodes_that_replace_at_once_give_one_successor_and_one_answer",),
+    ),
+    Mutant(
+        "a refused invoice is replaced without asking for its number",
+        "issuing/successor.py",
+        "        if record.state is State.EXPIRED or record.late_denials >= 2 or record.provenance == THEIRS:\n",
+        "        if record.state in REPLACEABLE:\n",
+        (SUCCESSORS + "test_a_refusal_is_doubted_when_the_bureau_holds_the_number_and_nothing_is_replaced",),
+    ),
+    Mutant(
+        "what a sender that overslept has sent is forgotten",
+        "issuing/stragglers.py",
+        "or record.state in SETTLED:\n",
+        "or record.state in State:\n",
+        (SUCCESSORS + "test_while_a_sender_may_only_sleep_a_refusal_has_no_successor_and_a_late_copy_is_evidence",),
+    ),
+    Mutant(
+        "a killed commit of a successor frees its number",
+        "issuing/commit.py",
+        "        if records[0].id == admission.replaces:  # still without its successor\n            return None\n",
+        "",
+        (SUCCESSORS + "test_a_killed_commit_of_a_successor_is_read_again_and_never_gives_a_second_one",),
+    ),
+    Mutant(
+        "a confirmed invoice is given up at the first denial",
+        "issuing/repair_tools.py",
+        "    if waited is not None and facts.now >= waited:\n",
+        "    if spacing:\n",
+        (
+            "tests/unit/issuing/test_repair.py::test_a_confirmed_invoice_is_given_up_only_after_two_late_denials_and_is_then_asked_for_again",
+        ),
     ),
 ]
 

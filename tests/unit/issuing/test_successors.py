@@ -147,7 +147,8 @@ def test_an_early_negative_is_none() -> None:
             early.append(await p.state("A"))
         assert set(early) == {State.UNKNOWN}
         await p.run(4 * HOUR, every=600)
-        assert await p.state("A") is State.REJECTED
+        record = await p.record("A")
+        assert (record.state, record.late_denials) == (State.REJECTED, 2)
         await successors(p).replace(SELLER, number)
 
     tell(story)
