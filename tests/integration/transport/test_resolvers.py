@@ -42,7 +42,7 @@ from .test_wire_faults import over_tls
 Runner = Callable[[Any], Any]
 NAME = "bureau.example"
 A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
-RULES = NameRules(timeout_s=0.3)
+RULES = NameRules(timeout_s=0.2)
 
 
 class Bench:

@@ -309,7 +309,8 @@ def test_a_window_that_closes_soon_makes_probes_hurry_and_is_not_missed_by_a_bur
         p.breakers._taxpayers = p.shards.held
         await p.issue("A")
         bureau.down = True
-        await p.run(48 * HOUR - 12, every=4)
+        await p.run(47 * HOUR, every=300)
+        await p.run(HOUR - 12, every=4)
         assert p.breakers.is_open("pretend")
         bureau.down = False
         await p.run(10, every=1)
