@@ -340,6 +340,32 @@ class BreakerSettings(Part):
         return self
 
 
+class DegradeSettings(Part):
+    """When this node does less to issue more: `operations.degradation`. `design_rate`: orders a second that it was built for. Real
+    seconds. `trigger`, `release`: shares of that rate; below the first while work waits it steps down after `l1_after_s` …
+    `l3_after_s` (P39, P40), above the second for `calm_s` it steps up again."""
+
+    design_rate: Annotated[float, Field(gt=0, le=1_000_000)] = 100.0
+    trigger: Annotated[float, Field(gt=0, le=1)] = 0.7
+    release: Annotated[float, Field(gt=0, le=1)] = 0.85
+    l1_after_s: Annotated[float, Field(ge=10, le=300)] = 60.0
+    l2_after_s: Annotated[float, Field(ge=10, le=1800)] = 900.0
+    l3_after_s: Annotated[float, Field(ge=10, le=7200)] = 3600.0
+    calm_s: Annotated[float, Field(ge=10, le=86_400)] = 300.0
+    keepalive_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    look_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    reads_per_second: Annotated[float, Field(gt=0, le=100_000)] = 5.0
+    hot_days: Annotated[int, Field(ge=1, le=3660)] = 30
+
+    @model_validator(mode="after")
+    def _coherent(self) -> DegradeSettings:
+        if self.release <= self.trigger:
+            raise ValueError("release: above trigger, or it would swing / 须大于 trigger，否则来回摆动")
+        if not self.l1_after_s <= self.l2_after_s <= self.l3_after_s:
+            raise ValueError("l1_after_s, l2_after_s, l3_after_s: in this order / 须依次不减")
+        return self
+
+
 class DependencySettings(Part):
     """A service of others. `url`: https, without the last slash; `GET {url}/health` is asked each `interval_s`, and from `gap_s`
     without an answer on it is told (real seconds). `ca_file`: trusted instead of the machine's own roots."""
@@ -449,9 +475,10 @@ class Settings(Part):
     reconcile: ReconcileSettings = ReconcileSettings()
     outage: OutageSettings = OutageSettings()
     alarm: AlarmSettings = AlarmSettings()
+    degrade: DegradeSettings = DegradeSettings()
+    dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
     breaker: BreakerSettings = BreakerSettings()
     dns: DnsSettings = DnsSettings()
-    dependency: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], DependencySettings] = {}
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:

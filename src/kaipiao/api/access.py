@@ -14,7 +14,9 @@ from kaipiao.api.services import Services
 from kaipiao.errors import AccessRefused, NotFound, PermissionMissing
 from kaipiao.issuing.trail import actor
 from kaipiao.language import Text
+from kaipiao.operations.degradation.ladder import Level
 
+SPARED = frozenset({Permission.READ, Permission.AUDIT})  # what a node under too much load does less of
 # The dependencies made by `caller_with`, and what each asks for.
 NEEDS: dict[Callable[..., object], Permission] = {}
 
@@ -38,6 +40,8 @@ def caller_with(permission: Permission) -> Callable[[Request], Awaitable[Caller]
         request.scope["kaipiao.subject"] = found.subject  # for the log line of this request
         actor.set(found.subject)  # for the events of this request; each has a context of its own
         services_of(request).rates.admit(found.counted_as)
+        if permission in SPARED and services_of(request).degradation.at_least(Level.L3):
+            services_of(request).reads.admit(found.counted_as)
         require(found, permission)
         refuse_unknown_parameters(request)
         return found

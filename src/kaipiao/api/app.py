@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaipiao import __version__
-from kaipiao.api import modes, months, outages, platform, problems, repairs, stream, taxpayers
+from kaipiao.api import load, modes, months, outages, platform, problems, repairs, stream, surroundings, taxpayers
+from kaipiao.api.alarms import router as alarms_router
 from kaipiao.api.described import deprecations, openapi
 from kaipiao.api.described.deprecations import Deprecation, Deprecations
-from kaipiao.api.alarms import router as alarms_router
 from kaipiao.api.door.figures import tell
 from kaipiao.api.envelope import Envelope
 from kaipiao.api.feed import Feed
@@ -31,7 +31,17 @@ from kaipiao.operations.watched_requests import WatchedRequests
 _SALES = (invoices.router, batch.router, check.router, later.router, succession.router, taxpayers.router)
 _MONTHS = (modes.router, months.router, repairs.router)
 _PEOPLE = (alarms_router, sessions.router, own_account.router, accounts.router)
-ROUTERS = (*_SALES, stream.router, platform.router, outages.router, audit_view.router, *_MONTHS, *_PEOPLE)
+ROUTERS = (
+    *_SALES,
+    stream.router,
+    platform.router,
+    outages.router,
+    surroundings.router,
+    load.router,
+    audit_view.router,
+    *_MONTHS,
+    *_PEOPLE,
+)
 
 
 def routes() -> Iterator[BaseRoute]:

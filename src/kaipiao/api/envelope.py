@@ -15,6 +15,7 @@ from kaipiao.api.access import services_of
 from kaipiao.api.door.admission import Place
 from kaipiao.api.door.places import PLACE
 from kaipiao.api.door.presence import presence_of
+from kaipiao.api.services import Services
 from kaipiao.errors import BodyFormRefused, BodyTooSlow, Malformed, TooLarge
 from kaipiao.language import Text
 
@@ -48,12 +49,19 @@ class Envelope:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _extend(message, [*HEADERS, (b"x-request-id", request_id.encode())])
+                _extend(message, [*HEADERS, (b"x-request-id", request_id.encode()), *_degraded(scope)])
             elif asked_for_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def _degraded(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """A node that does less says so in every answer."""
+    services: Services = scope["app"].state.services
+    level = int(services.degradation.level)
+    return [(b"kaipiao-degraded", str(level).encode())] if level else []
 
 
 def _request_id(scope: MutableMapping[str, Any]) -> str:

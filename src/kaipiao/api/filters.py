@@ -10,11 +10,14 @@ from typing import Annotated, Literal
 from fastapi import Query, Request
 
 from kaipiao.api.pages import link_to
+from kaipiao.api.services import Services
 from kaipiao.clock import SHANGHAI
 from kaipiao.errors import Malformed
 from kaipiao.invoice.lifecycle import State
 from kaipiao.language import Text
+from kaipiao.ledger.ids import first_id
 from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
+from kaipiao.operations.degradation.ladder import Level
 
 LARGEST_ID = 2**63 - 1
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -59,6 +62,7 @@ class Filters:
 
 
 async def filters(
+    request: Request,
     state: Annotated[
         list[State] | None,
         Query(description="只看这些状态，可重复 / only these states; may be repeated", examples=[["issued"]]),
@@ -78,7 +82,16 @@ async def filters(
 ) -> Filters:
     """A dependency: the filters of this request. A day in `made_to` is included as a whole, an instant is not."""
     span = Span(moment(made_from, "made_from"), moment(made_to, "made_to", day_end=True))
-    return Filters(tuple(state or ()), kind, channel, span, after, limit)
+    return Filters(tuple(state or ()), kind, channel, span, max(after, _hot_from(request, span)), limit)
+
+
+def _hot_from(request: Request, span: Span) -> int:
+    """Under too much load a list that does not say from when begins some days ago: at this id."""
+    services: Services = request.app.state.services
+    degradation = services.degradation
+    if span.first is not None or not degradation.at_least(Level.L3):
+        return 0
+    return first_id(services.clock.now() - timedelta(days=degradation.lighter.hot_days)) - 1
 
 
 def next_page(request: Request, filters: Filters, page: list[InvoiceRecord]) -> dict[str, str]:

@@ -21,11 +21,12 @@ from kaipiao.issuing.questions import Questions
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations.clock_watch import ClockWatch, unwatched
+from kaipiao.operations.degradation.state import Degradation, undegraded
 from kaipiao.operations.dependencies.heartbeats import Heartbeats, no_hearts
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
 from kaipiao.seal.sm2 import Sm2PublicKey
-from kaipiao.settings import AccessSettings, ServerSettings
+from kaipiao.settings import AccessSettings, DegradeSettings, ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,5 @@ class Services:
     notifiers: Mapping[str, Notifier] = field(default_factory=dict)  # channels of alarms, by name
     clock_watch: ClockWatch = field(default_factory=unwatched)
     heartbeats: Heartbeats = field(default_factory=no_hearts)
+    degradation: Degradation = field(default_factory=undegraded)
+    reads: Rates = field(default_factory=lambda: Rates(DegradeSettings().reads_per_second))  # at L3

@@ -22,11 +22,14 @@ from kaipiao.api.door.rates import Rates
 from kaipiao.api.services import Readiness, Services
 from kaipiao.app.alarms import alarms_of, notifiers_of
 from kaipiao.app.channels import leqi_of, tls_of
+from kaipiao.app.clocks import gate_of, watch_loop, watch_of
+from kaipiao.app.dependencies import heartbeat_loop, heartbeats_of
 from kaipiao.app.far_sides import breakers_of, far_side
+from kaipiao.app.load import CoverLookedAt, degradation_of
 from kaipiao.app.modes import controller_for, gate_for, mode_loop
+from kaipiao.app.months import month_watch
 from kaipiao.app.names import resolver_of
 from kaipiao.app.outages import outage_loop
-from kaipiao.app.months import month_watch
 from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
@@ -93,6 +96,9 @@ class Platform:
         self._policy = Policy(**settings.policy.model_dump())
         self._notices = Notices(self.ledger, settings.node)
         self._fars: dict[str, FarSide] = {}
+        self._admission = Admission(_bounds(settings.server))
+        self._degradation = degradation_of(settings.degrade, self._admission, self.ledger, settings.node)
+        self.metrics.gauges[catalogue.DEGRADATION] = lambda: int(self._degradation.level)
         self._opened = AsyncExitStack()
         self._side_loops: list[Loop] = []
         self._notifiers: dict[str, Notifier] = {}
@@ -104,6 +110,9 @@ class Platform:
         async with AsyncExitStack() as opened:
             await self._open_ledger(opened)
             self.clock = await self._clock(opened)
+            self._clock_gate = gate_of(self.settings.clock)
+            self._clock_watch = watch_of(self.settings.clock, self._clock_gate, self.ledger, self.settings.node)
+            self._heartbeats = heartbeats_of(self.directory, self.settings, self.ledger, opened)
             self.names = resolver_of(self.directory, self.settings.dns, self._tell)
             opened.push_async_callback(self.names.close)
             self._channels = {name: self._channel(name, c, opened) for name, c in self.settings.channel.items()}
@@ -139,6 +148,9 @@ class Platform:
             await self._start_alarms(opened)
             opened.push_async_callback(self._sign_heads)
             notes = AccessNotes(self.directory, self.tokens, self.clock, self.ledger.append_events)
+            self._side_loops.append(watch_loop(self._clock_watch))
+            self._side_loops.append(heartbeat_loop(self._heartbeats))
+            self._side_loops.append(Loop("degradation", self._degradation.look, SystemClock()))
             opened.push_async_callback(self._months.close, self._policy.stop_grace)
             self._side_loops.append(Loop("months", self._months.work, self.clock))
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
@@ -231,7 +243,7 @@ class Platform:
         opened.push_async_callback(transport.close)
         channel = LeqiChannel(leqi, transport)
         opened.push_async_callback(channel.close)
-        watched = WatchedChannel(channel, self.metrics)
+        watched = WatchedChannel(channel, self.metrics, self._clock_watch.heard)
         self._fars[name] = far_side(channel, watched)
         return watched
 
@@ -256,7 +268,7 @@ class Platform:
         self._supply = Supply(self.ledger, self._channels, paces, shards, self.breakers, pairs, self.clock, policy)
         gate = gate_for(self.directory, settings, self.ledger, self._channels)
         far_sides = (self._channels, self.breakers, shards, self._supply)
-        self.modes = controller_for(settings, self.ledger, gate, *far_sides, self.clock)
+        self.modes = controller_for(settings, self.ledger, gate, *far_sides, self.clock, self._clock_gate)
         numbers = NumberDesk(self.ledger, settings.node, policy, lambda key: self.node.fetch_stock(key[0]))
         issuer = Issuer(
             self.ledger,
@@ -268,6 +280,7 @@ class Platform:
             policy,
             refuse_reason=self._supply.refuse_reason,
             quota_ended=self._supply.quota_ended,
+            clock_gate=self._clock_gate,
             on_quota_short=lambda taxpayer, _channel: self.node.fetch_stock(taxpayer),
             gate=gate,
         )
@@ -294,17 +307,21 @@ class Platform:
             node=self.settings.node,
             body_limit=self.settings.server.body_limit,
             readiness=self._readiness,
-            cover=self._cover,
+            cover=CoverLookedAt(self._cover, self._degradation).of,
             modes=self.modes,
             audit=self.audit,
             public_key=self._public,
             rates=Rates(self.settings.server.requests_per_second),
             keep_answers=timedelta(hours=self.settings.server.idempotency_hours),
-            admission=Admission(_bounds(self.settings.server)),
+            admission=self._admission,
             body_pace=BodyPace(self.settings.server.body_s, self.settings.server.body_rate_min),
             tenants={t.tax_number: t.tenant for t in self.settings.taxpayer if t.tenant != NO_TENANT},
             clock=self.clock,
             questions=self._questions,
+            clock_watch=self._clock_watch,
+            heartbeats=self._heartbeats,
+            degradation=self._degradation,
+            reads=Rates(self.settings.degrade.reads_per_second),
             scrape=Scrape(self.metrics, self._figures().families),
             access=self.settings.access,
             account_keys=StoredAccountKeys(self.directory, self.settings),
@@ -348,6 +365,8 @@ class Platform:
                 reasons.append(f"quota:{taxpayer.tax_number}")
             if self._supply.refuse_reason(taxpayer.tax_number):
                 reasons.append(f"standing:{taxpayer.tax_number}")
+        if self._clock_gate.stops:
+            reasons.append("clock")
         if self.node.issuer.stopping:
             reasons.append("stopping")
         return Readiness(tuple(reasons))

@@ -16,6 +16,7 @@ from kaipiao.cli.entrance import Door, Entrance
 from kaipiao.cli.patience import Ahead, Patience, PatientProtocol, answer
 from kaipiao.errors import DoorFull
 from kaipiao.operations import catalogue
+from kaipiao.operations.degradation.ladder import Level
 from kaipiao.settings import ServerSettings
 
 STOP_SECONDS = 5
@@ -53,6 +54,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         services: Services = application.state.services
+        self._degradation = services.degradation
         self._feed = application.state.feed
         self._metrics = services.scrape.metrics
         self._pulse = Pulse(services.admission.look_at_lag)
@@ -87,7 +89,7 @@ class _Server(uvicorn.Server):
         return Entrance(listener, self._connection, self._door, self._secure, refusal, refused)
 
     def _connection(self, lost: Callable[[], None]) -> PatientProtocol:
-        return PatientProtocol(
+        protocol = PatientProtocol(
             self.config,
             self.server_state,
             {},
@@ -96,3 +98,7 @@ class _Server(uvicorn.Server):
             lost=lost,
             cut=self._metrics.connection_cut,
         )
+        if self._degradation.at_least(Level.L1):
+            longer = max(self.config.timeout_keep_alive, self._degradation.lighter.keepalive)
+            protocol.timeout_keep_alive = longer  # type: ignore[assignment]  # a timer takes any
+        return protocol

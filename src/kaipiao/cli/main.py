@@ -9,7 +9,25 @@ import typer
 from typer.exceptions import TyperException
 
 from kaipiao import __version__
-from kaipiao.cli import accounts, alarms, audit_events, keys, look, make, modes, months, outages, prove, repair, start, terminal, tokens, words
+from kaipiao.cli import (
+    accounts,
+    alarms,
+    audit_events,
+    keys,
+    load,
+    look,
+    make,
+    modes,
+    months,
+    outages,
+    prove,
+    repair,
+    start,
+    surroundings,
+    terminal,
+    tokens,
+    words,
+)
 from kaipiao.cli.terminal import say
 from kaipiao.errors import Internal, KaipiaoError
 from kaipiao.language import Text
@@ -45,7 +63,22 @@ def common(
         raise typer.BadParameter("zh | en", param_hint="--lang")
 
 
-for room in (start, tokens, accounts, alarms, make, look, modes, outages, months, prove, audit_events, repair, keys):
+for room in (
+    start,
+    tokens,
+    accounts,
+    alarms,
+    make,
+    look,
+    outages,
+    months,
+    prove,
+    audit_events,
+    surroundings,
+    repair,
+    load,
+    keys,
+):
     room.register(app)
 
 

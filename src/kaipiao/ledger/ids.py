@@ -44,6 +44,11 @@ class IdMaker:
         return self._last
 
 
+def first_id(instant: datetime) -> int:
+    """No id that was made from this instant on is smaller."""
+    return max(0, int((instant - _BEGIN).total_seconds() * 1000)) << _CHANCE_BITS
+
+
 def run_name() -> str:
     """A name for this run of this node in the trail: node, start, and some chance in case both occur again."""
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

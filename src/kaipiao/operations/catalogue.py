@@ -289,6 +289,12 @@ BODIES_HELD = Entry(
     Text("等待与办理中的订单的请求体字节", "Bytes of the bodies of orders that wait or are worked on"),
     "bytes",
 )
+DEGRADATION = Entry(
+    "kaipiao_degradation_level",
+    Kind.GAUGE,
+    (),
+    Text("降级级别，0 为正常", "Level of degradation, 0 is none"),
+)
 LOOP_LAG = Entry(
     "kaipiao_event_loop_lag_seconds",
     Kind.GAUGE,

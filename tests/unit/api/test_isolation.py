@@ -65,6 +65,7 @@ HARMLESS = {
 # Routes that no table of identifiers can call, each with the test that shows the same of it.
 OWN = "test_people.py::test_what_a_person_does_to_its_own_account_touches_nobody_elses"
 APART = {
+    "POST /v1/degradation": "test_load.py::test_a_level_by_hand_is_for_whoever_may_act_for_all_taxpayers",
     "POST /v1/sessions": OWN,
     "DELETE /v1/sessions/current": OWN,
     "GET /v1/account": OWN,
@@ -80,6 +81,7 @@ TOLD_TO_ALL = {"/healthz", "/v1/announcements", "/readyz", "/v1/outages", "/v1/a
 MENDED = "test_repairs_api.py::test_nobody_replaces_or_mends_what_is_anothers"
 APART |= dict.fromkeys(
     ("POST /v1/invoices:replace", "GET /v1/repairs", "GET /v1/repairs/{number}", "POST /v1/repairs"), MENDED
+TOLD_TO_ALL = {"/healthz", "/v1/announcements", "/readyz", "/v1/audit", "/v1/clock", "/v1/dependencies", "/v1/degradation", "/v1/outages"}  # of the installation, about nobody
 )
 TENANTS = {"tenant-a": (SELLER,), "tenant-b": (OTHER,)}
 A, B = (TOKENS.make("test", "admin", (), timedelta(hours=1), tenant=tenant) for tenant in TENANTS)

@@ -22,6 +22,7 @@ from kaipiao.errors import PermissionMissing
 
 ISSUE, READ, OPERATE, AUDIT = Permission.ISSUE, Permission.READ, Permission.OPERATE, Permission.AUDIT
 ALARMS = Permission.ALARMS
+STEER = Permission.STEER
 MONTHS = Permission.MONTHS
 SEE, MANAGE, OWN = Permission.SEE_ACCOUNTS, Permission.MANAGE_ACCOUNTS, Permission.OWN
 TABLE: dict[str, Permission | None] = {
@@ -39,6 +40,10 @@ TABLE: dict[str, Permission | None] = {
     "GET /v1/taxpayers/{taxpayer}/numbers": OPERATE,
     "GET /v1/taxpayers/{taxpayer}/quota": OPERATE,
     "GET /v1/taxpayers/{taxpayer}/cover": OPERATE,
+    "GET /v1/clock": OPERATE,
+    "GET /v1/dependencies": OPERATE,
+    "GET /v1/degradation": OPERATE,
+    "POST /v1/degradation": STEER,
     "GET /metrics": OPERATE,
     "GET /v1/reconciliations": OPERATE,
     "POST /v1/reconciliations": MONTHS,
@@ -82,9 +87,9 @@ TABLE: dict[str, Permission | None] = {
 }
 MAY = {
     "issuer": {ISSUE, READ},
-    "operator": {MONTHS, READ, OPERATE, ALARMS},
+    "operator": {MONTHS, READ, OPERATE, STEER, ALARMS},
     "auditor": {READ, AUDIT, SEE},
-    "admin": {MONTHS, ISSUE, READ, OPERATE, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
+    "admin": {MONTHS, ISSUE, READ, OPERATE, STEER, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
 }
 GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
 

@@ -55,6 +55,7 @@ class Admission:
         self.bounds = bounds or Bounds()
         self.limit = float(self.bounds.work_max)  # of orders worked on, as the event loop's lag allows
         self.under_way = 0
+        self.ended = 0  # turns since the start
         self.held = 0  # bytes
         self.refused: Callable[[str], None] = _told_nobody
         self._now = now
@@ -205,6 +206,7 @@ class Admission:
 
     def _end_turn(self) -> None:
         self.under_way -= 1
+        self.ended += 1
         self._throughput.turn_ended(self._now(), more=any(self._turns))
         self._grant()
 
