@@ -70,6 +70,7 @@ for room in (
     alarms,
     make,
     look,
+    modes,
     outages,
     months,
     prove,

@@ -29,10 +29,10 @@ from kaipiao.api.app import create
 from kaipiao.api.services import Readiness, Services
 from kaipiao.issuing import budgets
 from kaipiao.issuing.cover import Cover, cover_of
-from kaipiao.issuing.pace import Pace
-from kaipiao.issuing.questions import Questions
 from kaipiao.issuing.gate import Gate
 from kaipiao.issuing.mode_controller import ModeController
+from kaipiao.issuing.pace import Pace
+from kaipiao.issuing.questions import Questions
 from kaipiao.ledger.audit import read_trail
 from kaipiao.ledger.memory import MemoryLedger
 from kaipiao.ledger.port import Ledger
