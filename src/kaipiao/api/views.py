@@ -14,7 +14,7 @@ from kaipiao.issuing.issuer import Issued
 from kaipiao.ledger.audit import TrailReport, WriterReport
 from kaipiao.ledger.port import Event, InvoiceRecord
 
-NOTICE = "尚未上传时的提示；上传成功后为 null / while it is not uploaded yet; null once it is"
+NOTICE = "尚未上传或已被替换时的提示，否则 null / while it is not uploaded yet, or once it is replaced; else null"
 
 
 class SealView(BaseModel):

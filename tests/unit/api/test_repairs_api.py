@@ -63,6 +63,8 @@ def test_a_refused_invoice_is_replaced_and_both_are_shown_with_their_trail() -> 
         assert (live["number"], live["replaces"], live["replaced_by"]) == (new, number, None)
         old = await get(app, f"/v1/invoices/{number}")
         assert (old["replaces"], old["replaced_by"]) == (None, new)
+        assert f"已由 {new} 替换" in old["notice"]
+        assert "Do not use it" in old["notice"]
         kinds = [event["kind"] for event in await get(app, f"/v1/invoices/{new}/events")]
         assert {"rejected", "state.replaced"} <= set(kinds)
         assert await get(app, f"/v1/invoices/{number}/events") == await get(app, f"/v1/invoices/{new}/events")

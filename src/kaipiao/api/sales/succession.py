@@ -33,6 +33,7 @@ from kaipiao.errors import NotFound, OrderConflict, OrderNotReplaceable
 from kaipiao.intake.requests import parse_request
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.successor import Successors
+from kaipiao.language import Text
 from kaipiao.ledger.port import InvoiceRecord
 
 router = APIRouter(tags=["invoices"])
@@ -46,6 +47,11 @@ REPLACED: dict[str, object] = {
     "replaced": {**LISTED[0], "state": "replaced", "accepted_at": None, "provenance": None, "replaced_by": SUCCESSOR},
     "successor": {**ISSUED, "number": SUCCESSOR},
 }
+
+
+REPLACED_BY = Text(
+    "本发票未入账，已由 {number} 替换，请勿使用。", "This invoice was never filed: {number} replaces it. Do not use it."
+)
 
 
 class ReplacementView(BaseModel):
@@ -69,6 +75,7 @@ async def linked(services: Services, record: InvoiceRecord) -> InvoiceView:
     if record.state is State.REPLACED:
         after = await successors.successor_of(record)
         view.replaced_by = None if after is None else after.number
+        view.notice = REPLACED_BY.format(number=view.replaced_by).both
     return view
 
 
