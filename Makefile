@@ -10,7 +10,7 @@ NODES ?=
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix cover-proof storm drain recovery fuzz-api mutants bench lock clean
+.PHONY: help demo test test-postgresql lint chaos chaos-powercut policy-matrix cover-proof storm drain recovery fuzz-api mutants mutants-simulated bench lock clean
 
 help: ## 列出全部目标 / list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ fuzz-api: $(VENV)/dev $(FUZZ)/ready ## 外部模糊测试对运行中的接口 /
 
 mutants: $(VENV)/dev ## 已知的错误，每个都被点名的测试抓住 / known mistakes, each caught by a named test
 	$(RUN)/python tests/mutants.py
+
+mutants-simulated: $(VENV)/dev ## 够得着的每个已知错误都被模拟发现，可续跑 / each known mistake in its reach is found by the simulation; goes on where it was
+	$(RUN)/python tests/mutants_simulated.py
 
 $(BENCH)/ready: locks/bench.txt pyproject.toml
 	$(PYTHON) -m venv $(BENCH)

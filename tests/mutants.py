@@ -1040,16 +1040,24 @@ MUTANTS = [
 ]
 
 
+def mutated(mutant: Mutant, scratch: Path) -> Path | str:
+    """A copy of `src` with the mistake in it, or why there is none."""
+    copy = scratch / "src"
+    shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    path = copy / "kaipiao" / mutant.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        return f"its text stands {text.count(mutant.old)} times in {mutant.file}"
+    path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    return copy
+
+
 def survives(mutant: Mutant) -> str | None:
     """None when the named tests catch it; else what went wrong."""
     with tempfile.TemporaryDirectory(prefix="kaipiao-mutant-") as scratch:
-        copy = Path(scratch) / "src"
-        shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        path = copy / "kaipiao" / mutant.file
-        text = path.read_text(encoding="utf-8")
-        if text.count(mutant.old) != 1:
-            return f"its text stands {text.count(mutant.old)} times in {mutant.file}"
-        path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        copy = mutated(mutant, Path(scratch))
+        if isinstance(copy, str):
+            return copy
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests]
         environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
         try:

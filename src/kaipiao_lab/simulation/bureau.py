@@ -52,6 +52,8 @@ class Bureau:
     paused_quota: bool = False
     standing: dict[str, str] = field(default_factory=dict)  # taxpayers that may not issue, with the reason
     breaches: list[tuple[str, str]] = field(default_factory=list)  # number, what
+    duplicated: set[str] = field(default_factory=set)  # numbers for which it said so
+    rejected: set[str] = field(default_factory=set)
     _next: int = 1
     _taken: int = 0
 
@@ -75,6 +77,8 @@ class Bureau:
         while self.arriving and self.arriving[0][0] <= now:
             moment, _, entry = heapq.heappop(self.arriving)
             entry.status, entry.words = self._judge(entry, moment)
+            said = {ItemStatus.DUPLICATE: self.duplicated, ItemStatus.REJECTED: self.rejected}.get(entry.status, set())
+            said.add(entry.copy.number)
             self.tell(f"bureau {entry.copy.order} {entry.copy.number} {entry.status.name} {entry.words or ''}")
 
     def finish(self) -> None:

@@ -89,12 +89,13 @@ class Clients:
         plant = self._any_node()
         if plant is None:
             return False
-        latest = self._latest.get(plant)
+        latest, jumps = self._latest.get(plant), self._judge.jumps
         issued = await self._call(plant, plant.issuer.issue(draft))
         if isinstance(issued, Issued):
             self._judge.was_told(order, issued.record, other=other)
             if not issued.replayed:
-                self._judge.was_made(issued.record, latest)
+                now = plant.clock.now() if jumps == self._judge.jumps else None
+                self._judge.was_made(issued.record, latest, now)
                 self._latest[plant] = max(issued.record.made_at, self._latest.get(plant, issued.record.made_at))
             return True
         return self._is_an_answer(order, issued)
@@ -137,6 +138,8 @@ class Clients:
                 task.cancel()
             return None
         if task.cancelled():
+            if not leaves and not plant.issuer.stopping:
+                self._judge.breaks("a caller that leaves cuts nobody else", plant.process.name)
             return None
         return task.exception() or task.result()
 

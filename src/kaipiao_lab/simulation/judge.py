@@ -9,12 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from kaipiao.authority.channel import Outcome
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.memory import MemoryStore
 from kaipiao.ledger.port import InvoiceRecord
 from kaipiao_lab.simulation.copies import Copy
 from kaipiao_lab.simulation.rulebook import Rulebook, closes
 from kaipiao_lab.simulation.story import Broken
+
+SETTLED = 590.0  # the settle time, less what a call may take
 
 
 class WatchedStore(MemoryStore):
@@ -42,7 +45,9 @@ class Judge:
             set
         )  # order → which contents were asked for (True: the other)
         self.broken: list[Broken] = []
+        self.jumps = 0
         self._sent: dict[str, set[str]] = defaultdict(set)  # order → numbers that left the house
+        self._silences: dict[str, tuple[datetime, int]] = {}  # number → since when, and denials heard since
         self._numbers: dict[tuple[str, int], str] = {}
         self._doubted: dict[tuple[str, int], datetime] = {}
 
@@ -87,12 +92,42 @@ class Judge:
     def sending(self, now: datetime, copies: Sequence[Copy]) -> None:
         """`now`: by the clock of the node that sends."""
         for copy in copies:
+            if copy.number in self._silences:
+                self.breaks("R4: sent again only after two settled denials", copy.number, copy.number)
             if now >= closes(copy.made_at, self._rules):
                 self.breaks("nothing is sent after its window", f"{copy.order} {copy.number}", copy.order)
             self._sent[copy.order].add(copy.number)
             if len(self._sent[copy.order]) > 1 and not self._were_replaced(copy):
                 numbers = ", ".join(sorted(self._sent[copy.order]))
                 self.breaks("no live order has two numbers", f"{copy.order} was sent as {numbers}", copy.order)
+
+    def heard(self, outcome: Outcome, numbers: Sequence[str], now: datetime) -> None:
+        """How a call that was sent came back to the node that waited for it. `now`: the true time."""
+        for number in numbers:
+            if outcome is Outcome.AMBIGUOUS:
+                self._silences[number] = (now, 0)
+            else:
+                self._silences.pop(number, None)
+
+    def clocks_jumped(self) -> None:
+        """What is waited for by a clock that jumps comes too early or too late by as much."""
+        self.jumps += 1
+        self._silences.clear()
+
+    def has_result(self, number: str) -> None:
+        """The bureau gives one for it, a duplicate among them, which is looked after at once (R6)."""
+        self._silences.pop(number, None)
+
+    def asked(self, number: str, found: bool, now: datetime) -> None:
+        if number not in self._silences:
+            return
+        since, denials = self._silences[number]
+        if (now - since).total_seconds() < SETTLED:
+            self.breaks("R4: nothing is asked before the settle time", number, number)
+        if found or denials == 1:
+            del self._silences[number]
+        else:
+            self._silences[number] = (since, denials + 1)
 
     def _were_replaced(self, copy: Copy) -> bool:
         """All of its other numbers."""
@@ -114,8 +149,11 @@ class Judge:
         if since is not None and self._doubted.setdefault(key, since) != since:
             self.breaks("R5: alarms count from the first doubt", record.order, record.order)
 
-    def was_made(self, record: InvoiceRecord, latest: datetime | None) -> None:
-        """`latest`: made_at of what this run of the node had told before it was asked for this one."""
+    def was_made(self, record: InvoiceRecord, latest: datetime | None, now: datetime | None) -> None:
+        """`latest`: made_at of what this run of the node had told before it was asked for this one. `now`: by the clock of
+        the node, when it did not jump meanwhile."""
+        if now is not None and (record.made_at - now).total_seconds() > 1.0:
+            self.breaks("nothing is issued while the clock is behind", record.order, record.order)
         if latest is not None and record.made_at < latest:
             self.breaks("the clock of issuing never runs backwards", record.order, record.order)
 

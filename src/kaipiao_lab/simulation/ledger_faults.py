@@ -18,6 +18,13 @@ from kaipiao_lab.simulation.story import Story
 Operation = Callable[..., Awaitable[Any]]
 
 
+LOOKS = frozenset({"due_pairs", "due", "alarming", "accepted_taxpayers"})  # with which a loop begins
+
+
+class Injected(Exception):
+    """A defect beneath a loop, which the loop must outlive."""
+
+
 @dataclass(slots=True)
 class Weather:
     """How often an operation of the ledger fails, in each way, and how long one takes (machine's seconds)."""
@@ -57,6 +64,9 @@ class Unsound:
             if weather.away or (weather.fault and self._chance() < weather.fault):
                 self._fault(name, "not read")
                 raise LedgerFault()
+            if name in LOOKS and weather.fault and self._chance() < weather.fault / 5:
+                self._fault(name, "a defect")
+                raise Injected(name)
             result = await operation(*values, **named)
             await self._pause()
             return result

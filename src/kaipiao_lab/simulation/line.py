@@ -23,9 +23,11 @@ from kaipiao.authority.channel import (
     TaxpayerStanding,
     UploadItem,
 )
+from kaipiao.clock import Clock
 from kaipiao.errors import Internal
 from kaipiao_lab.simulation.bureau import Bureau
 from kaipiao_lab.simulation.copies import Copy, copy_of, digest_of
+from kaipiao_lab.simulation.judge import Judge
 from kaipiao_lab.simulation.processes import WORLD
 from kaipiao_lab.simulation.rulebook import LATEST_COMMIT
 from kaipiao_lab.simulation.story import Story
@@ -36,11 +38,9 @@ CHANNEL = "pretend"
 TRANSIT = 0.02  # machine's seconds, one way, at most
 PATIENCE = 0.5  # machine's seconds that a call waits for an answer that does not come, at most
 
-OnUpload = Callable[[str, Sequence[Copy]], None]
-
 
 class Line:
-    """`on_upload`: told of every upload before anything of it leaves the node."""
+    """`judge` is told of every upload before anything of it leaves the node, whose clock is `clock`."""
 
     name = CHANNEL
 
@@ -52,7 +52,8 @@ class Line:
         chance: random.Random,
         story: Story,
         label: str,
-        on_upload: OnUpload,
+        judge: Judge,
+        clock: Clock,
     ) -> None:
         self.capabilities = capabilities
         self._bureau = bureau
@@ -60,12 +61,13 @@ class Line:
         self._chance = chance
         self._story = story
         self._label = label
-        self._on_upload = on_upload
+        self._judge = judge
+        self._clock = clock
         self._serials = 0
 
     async def upload(self, taxpayer: str, items: Sequence[UploadItem], wire_id: str) -> Answer[str]:
         copies = [copy_of(taxpayer, item.number, item.made_at, item.invoice) for item in items]
-        self._on_upload(taxpayer, copies)
+        self._judge.sending(self._clock.now(), copies)
         if any(self._luck(self._weather.poisoned) for _ in items):
             self._fault("upload: the channel raises")
             raise Internal()
@@ -73,6 +75,7 @@ class Line:
         if word != "ok":
             self._fault(f"upload {wire_id}: {word}")
         answer = await self._carry("upload", partial(self._take, taxpayer, copies, word))
+        self._judge.heard(answer.outcome, [copy.number for copy in copies], self._bureau.now())
         self._story.tell(f"upload {wire_id} of {', '.join(c.number for c in copies)}: {answer.outcome} {answer.value}")
         return answer
 
@@ -84,6 +87,7 @@ class Line:
         }  # fmt: skip
         if word in refused:
             outcome, pause = refused[word]
+            self._bureau.rejected |= {copy.number for copy in copies} if word == "refuse" else set()
             return Answer(outcome, code=word, retry_after=pause)
         for copy in copies:
             self._befall(copy)
@@ -96,7 +100,8 @@ class Line:
         return Answer(Outcome.OK, submission)
 
     def _befall(self, copy: Copy) -> None:
-        if self._luck(self._weather.refused):
+        again = 6 if copy.number in self._bureau.held else 1  # it may refuse what it holds, and does not show yet
+        if self._luck(min(0.9, self._weather.refused * again)):
             self._fault(f"the bureau refuses {copy.number} for now")
             self._bureau.refusals[copy.number] = "额度不足"
         if copy.number not in self._bureau.held and self._luck(self._weather.foreign):
@@ -108,6 +113,8 @@ class Line:
 
     def _results(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
         items = self._bureau.results(taxpayer, submission)
+        for item in items or []:
+            self._judge.has_result(item.number)
         word = self._word(self._weather.poll_words)
         if word != "ok":
             self._fault(f"poll {submission}: {word}")
@@ -126,6 +133,7 @@ class Line:
     async def ask(self, taxpayer: str, number: str, made_at: object, total: Decimal, kind: str) -> Answer[Held | None]:
         def look() -> Answer[Held | None]:
             found = self._bureau.look(number)
+            self._judge.asked(number, found is not None, self._bureau.now())
             self._story.tell(f"bureau is asked for {number}: {'held' if found else 'not there'}")
             return Answer(Outcome.OK, None if found is None else Held(number, found.digest, total))
 

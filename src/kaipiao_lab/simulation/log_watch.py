@@ -7,6 +7,7 @@ from types import TracebackType
 
 from kaipiao.errors import Internal, KaipiaoError
 from kaipiao_lab.simulation.judge import Judge
+from kaipiao_lab.simulation.ledger_faults import Injected
 from kaipiao_lab.simulation.story import Story
 
 EXPECTED = frozenset({"a channel raised", "errand failed"})  # for what the world itself raises: `Internal`
@@ -36,7 +37,7 @@ class LogWatch(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         code = getattr(record, "code", None) or (type(error).__name__ if error else "")
         self._story.tell(f"log: {record.msg} {code}")
-        if error is None or self._story.over:
+        if error is None or isinstance(error, Injected) or self._story.over:
             return
         ours = isinstance(error, KaipiaoError) and not isinstance(error, Internal)
         if not ours and not (record.msg in EXPECTED and isinstance(error, Internal)):

@@ -85,7 +85,7 @@ def _policy(chance: random.Random) -> Policy:
     return Policy(
         block_size=chance.choice([5, 10, 40]),
         block_low=4,
-        lease_seconds=20.0,
+        lease_seconds=6.0,
         shard_seconds=9.0,
         segment_size=60,
         quota_step=Decimal(3000),
@@ -126,8 +126,8 @@ def _storm(chance: random.Random) -> Phase:
         ledger=Weather(fault=0.03 * share, doubt=0.05 * share, slow=0.3),
         wire=WireWeather(
             lost=0.04 * share, unheard=0.04 * share, words=STORMY, poll_words=LYING, late=0.1 * share,
-            poisoned=0.02 * share, unreadable=0.02 * share, refused=chance.choice([0.0, 0.05]),
-            foreign=chance.choice([0.0, 0.0, 0.03]),
+            poisoned=0.02 * share, unreadable=0.02 * share, refused=chance.choice([0.0, 0.03, 0.1]),
+            foreign=chance.choice([0.0, 0.05]),
         ),
     )  # fmt: skip
 

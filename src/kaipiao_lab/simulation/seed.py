@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kaipiao_lab.simulation.log_watch import LogWatch
-from kaipiao_lab.simulation.loop import Stuck, VirtualLoop
+from kaipiao_lab.simulation.loop import VirtualLoop
 from kaipiao_lab.simulation.plan import plan_of
 from kaipiao_lab.simulation.recording import Recording
 from kaipiao_lab.simulation.story import Broken
@@ -38,8 +38,10 @@ def run(seed: int, recording: Recording | None = None) -> tuple[Result, World]:
         try:
             with LogWatch(world.story, world.judge):
                 loop.run(world.live())
-        except (Broken, Stuck) as error:
-            result.promise = error.promise if isinstance(error, Broken) else "no world gets stuck"
+        except (
+            Exception
+        ) as error:  # of every kind: what is neither a verdict nor a stuck world is a defect that got out
+            result.promise = error.promise if isinstance(error, Broken) else f"no world ends by {type(error).__name__}"
             result.fact = str(error)
             about = getattr(error, "about", None)
             result.lines = world.story.about((f" {about} ",) if about else ("",), 60)

@@ -86,6 +86,9 @@ def _believed(world: World) -> Iterator[Broken]:
             yield Broken(BELIEVED_WRONG, f"{record.order} {record.number} is confirmed and not held", record.order)
         if record.state in _NEGATIVE and ours:
             yield Broken(BELIEVED_WRONG, f"{record.order} {record.number} is {record.state} and held", record.order)
+        foreign = copy is not None and not copy.order and record.number not in world.bureau.rejected
+        if foreign and record.number in world.bureau.duplicated and record.state is State.REJECTED:
+            yield Broken("R6: a duplicate is evidence, not failure", f"{record.order} {record.number}", record.order)
         if record.state is State.CONFLICT and (copy is None or ours):
             yield Broken(BELIEVED_WRONG, f"{record.order} {record.number} is no conflict", record.order)
 

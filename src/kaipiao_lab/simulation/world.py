@@ -16,7 +16,7 @@ from kaipiao_lab.simulation.bureau import Bureau
 from kaipiao_lab.simulation.clients import Clients
 from kaipiao_lab.simulation.judge import Judge, WatchedStore
 from kaipiao_lab.simulation.ledger_faults import Unsound, Weather
-from kaipiao_lab.simulation.line import Line
+from kaipiao_lab.simulation.line import CHANNEL, Line
 from kaipiao_lab.simulation.loop import VirtualLoop
 from kaipiao_lab.simulation.node import Plant, plant
 from kaipiao_lab.simulation.plan import STARTS, Phase, Plan
@@ -72,6 +72,7 @@ class World:
             await self._phase(phase)
         await self._peace()
         watching.cancel()
+        await self._no_number_is_forgotten()
         await self._close()
         self.bureau.finish()
         self.check()
@@ -94,7 +95,7 @@ class World:
         unsound = Unsound(sound, self.ledger_weather, self.chance, self.story, self.recording)
         line = Line(
             self.bureau, self.plan.capabilities, self.wire_weather, self.chance, self.story, process.name,
-            lambda _taxpayer, copies: self.judge.sending(clock.now(), copies),
+            self.judge, clock,
         )  # fmt: skip
         pauses = LoopClock(clock, self.chance, self.time, GRAIN)
         doubts = LoopClock(clock, self.chance, self.time, DOUBT_GRAIN)
@@ -153,8 +154,10 @@ class World:
         self.story.counts["faults"] += 1
         self.story.tell(f"a clock jumps by {skew} s")
         clock.skew = skew
+        self.judge.clocks_jumped()
         await asyncio.sleep(self.chance.uniform(0.2, 6.0))
         clock.skew = 0.0
+        self.judge.clocks_jumped()
 
     async def _stop_and_start(self) -> None:
         nodes = self.nodes()
@@ -250,6 +253,16 @@ class World:
                 return Broken("every order comes to its end", f"{order} is still {state}", order)
         order, error = next(iter(self.clients.open.items()), ("?", "?"))
         return Broken("every caller gets an answer", f"{order} was last told {error}", order)
+
+    async def _no_number_is_forgotten(self) -> None:
+        """What the ledger says is leased is in the memory of a node, number by number."""
+        ledger = MemoryLedger("judge", lease_clock=self.loop.time, store=self.store)
+        for seller in self.sellers:
+            for year in (2026, 2027):
+                leased = (await ledger.number_counts(seller, CHANNEL, year)).leased
+                left = sum(one.numbers.left(seller, CHANNEL, year) for one in self.nodes())
+                if leased != left:
+                    raise Broken("no number is forgotten", f"{seller} {year}: {leased} leased, {left} in memory")
 
     async def _close(self) -> None:
         self.time.run_at(1.0)
