@@ -93,6 +93,9 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
                 "cover_bound": cover.bound,
                 "cover_bounds": cover.bounds,
                 "rate_per_hour": cover.rate_per_hour,
+                "rate_source": cover.rate_source,
+                "rate_samples": cover.rate_samples,
+                "quota_per_hour": cover.quota_per_hour,
                 "numbers_left": cover.numbers_left,
                 "quota_left": cover.quota_left,
             }

@@ -77,6 +77,11 @@ class CoverView(BaseModel):
     hours: float
     bound: str
     rate_per_hour: int
+    rate_source: str = Field(
+        description="四周同时段的 90 百分位，或最近一小时 / 90th percentile of this hour over four weeks, or the last hour"
+    )
+    rate_samples: int
+    quota_per_hour: str
     numbers_left: int
     quota_left: str
     bounds: dict[str, float | None]
@@ -167,6 +172,9 @@ async def cover(request: Request, taxpayer: TaxNumber, caller: Operating) -> Cov
         hours=found.hours,
         bound=found.bound,
         rate_per_hour=found.rate_per_hour,
+        rate_source=found.rate_source,
+        rate_samples=found.rate_samples,
+        quota_per_hour=found.quota_per_hour,
         numbers_left=found.numbers_left,
         quota_left=found.quota_left,
         bounds=found.bounds,

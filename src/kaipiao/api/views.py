@@ -93,6 +93,11 @@ class SellerStatusView(BaseModel):
     cover_bound: str
     cover_bounds: dict[str, float | None]
     rate_per_hour: int
+    rate_source: Literal["four_weeks", "last_hour"] = Field(
+        description="四周同时段的 90 百分位，或最近一小时 / 90th percentile of this hour over four weeks, or the last hour"
+    )
+    rate_samples: int
+    quota_per_hour: str
     numbers_left: int
     quota_left: str
 

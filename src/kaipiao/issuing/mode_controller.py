@@ -294,6 +294,9 @@ class ModeController:
         found = found or ModeState(channel, taxpayer, Mode.ONLINE, "reached", now)
         return self.with_deadline(replace(found, taxpayer=taxpayer), now)
 
+    def by_channel(self) -> dict[str, Mode]:
+        return {channel: self.state(None, channel).mode for channel in self._capabilities}
+
     def _own_fault(self, channel: str) -> ModeState | None:
         if self._ledger_fault is not None:
             return ModeState(channel, None, Mode.HALTED, "ledger.unwritable", self._ledger_fault[1])

@@ -201,6 +201,24 @@ COVER = Entry(
     ),
     "seconds",
 )
+COVER_BOUNDS = Entry(
+    "kaipiao_cover_bound_seconds",
+    Kind.GAUGE,
+    ("taxpayer", "bound"),
+    Text(
+        "每一约束各自还能撑多久；速率为零而尚远的缺席",
+        "How long each bound would let issuing go on; missing where the rate is zero and the bound is far",
+    ),
+    "seconds",
+)
+MODES = Entry(
+    "kaipiao_mode",
+    Kind.GAUGE,
+    ("channel", "mode"),
+    Text(
+        "各通道的模式：所处的一种为 1，其余为 0", "The mode of each channel: 1 for the one it is in, 0 for the others"
+    ),
+)
 READY = Entry("kaipiao_ready", Kind.GAUGE, (), Text("能否开票：1 能，0 不能", "Can it issue? 1 or 0"))
 CERTIFICATES = Entry(
     "kaipiao_certificate_expiry_seconds",
@@ -390,7 +408,7 @@ MADE_AS_IT_HAPPENS = (
     SEALS, COMMITS, GROUPS, LOOK_FAILURES, BREAKER_OPENED, BREAKER_PROBES,
 )  # fmt: skip
 MADE_WHEN_ASKED = (
-    BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
+    BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, COVER_BOUNDS, MODES, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
     THREADS, LEFT_OUT, BREAKER_OPEN,
 )  # fmt: skip
 OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING)  # only where the ledger is on a server

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from kaipiao.clock import Clock
 from kaipiao.errors import KaipiaoError
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing.cover import Cover
+from kaipiao.issuing.modes import Mode
 from kaipiao.ledger.pooling import Pooled, SessionCounts
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations import catalogue
@@ -45,8 +46,10 @@ class Figures:
         clock: Clock,
         certificates: Certificates,
         build: dict[str, str],
+        modes: Callable[[], Mapping[str, Mode]] = dict,
     ) -> None:
-        """`build`: version, node, environment."""
+        """`build`: version, node, environment. `modes`: of each channel."""
+        self._modes = modes
         self._metrics = metrics
         self._ledger = ledger
         self._taxpayers = taxpayers[:MOST_TAXPAYERS]
@@ -72,6 +75,9 @@ class Figures:
         families = _Families()
         families.info(catalogue.BUILD, self._build)
         families.add(catalogue.LEFT_OUT, (), self._left_out)
+        for channel, now in self._modes().items():
+            for mode in Mode:
+                families.add(catalogue.MODES, (channel, mode.value), float(mode is now))
         if isinstance(self._ledger, Pooled):
             _add_sessions(families, self._ledger.sessions())
         with self._missing_if_it_fails():
@@ -100,6 +106,9 @@ class Figures:
         families.add(catalogue.NUMBERS_LEFT, (taxpayer,), cover.numbers_left)
         families.add(catalogue.QUOTA_LEFT, (taxpayer,), float(Decimal(cover.quota_left)))
         families.add(catalogue.COVER, (taxpayer, cover.bound), cover.hours * 3600)
+        for bound, hours in cover.bounds.items():
+            if hours is not None:
+                families.add(catalogue.COVER_BOUNDS, (taxpayer, bound), hours * 3600)
         oldest = await self._ledger.oldest_debt(taxpayer)
         age = 0.0 if oldest is None else (self._clock.now() - oldest).total_seconds()
         families.add(catalogue.DEBT_AGE, (taxpayer,), max(0.0, age))

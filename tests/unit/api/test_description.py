@@ -25,6 +25,7 @@ from outage_stand import closed, keep
 from repair_calls import repair_answers
 from people_calls import answers as people_answers
 from test_alarms_api import alarm_answers
+from test_modes_api import mode_answers
 
 from kaipiao.api.described import examples
 from kaipiao.api.described.openapi import problems
@@ -193,6 +194,7 @@ def test_the_examples_have_the_very_form_of_what_the_running_application_answers
         real |= await alarm_answers(app, p)
         real |= await month_answers(app, p)
         real |= await repair_answers(app, p)
+        real |= await mode_answers(app)
         await keep(p, closed())
         for where, operation in operations(app.openapi()):
             for status, response in operation["responses"].items():

@@ -13,9 +13,9 @@ from fastapi import FastAPI
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_stand import SELLER, TOKENS, token, told
+from api_stand import TOKENS, token, told
 from asgi import Answer, call
-from bench import Point
+from bench import SELLER, Point
 
 from kaipiao.issuing.modes import Mode
 
@@ -27,6 +27,19 @@ async def say(app: FastAPI, path: str, body: Any, bearer: str | None = None, met
 
 def narrow() -> str:
     return TOKENS.make("branch", "operator", (SELLER,), timedelta(hours=1))
+
+
+async def mode_answers(app: FastAPI) -> dict[str, Answer]:
+    """Of the routes that say something, for `test_description`."""
+    until = (app.state.services.clock.now() + timedelta(days=2)).isoformat()
+    made = await say(app, "/v1/announcements", {"kind": "maintenance", "until": until})
+    return {
+        "200 POST /v1/mode": await say(app, "/v1/mode", {"mode": "auto", "reason": "r"}),
+        "201 POST /v1/announcements": made,
+        "200 DELETE /v1/announcements/{announcement}": await say(
+            app, f"/v1/announcements/{made.json()[0]['id']}", b"", method="DELETE"
+        ),
+    }
 
 
 def test_a_mode_is_shown_with_cause_cover_and_what_the_operator_said_and_is_released_by_auto() -> None:

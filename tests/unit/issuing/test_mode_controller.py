@@ -138,7 +138,7 @@ def test_of_three_nodes_that_see_the_same_one_writes_each_change() -> None:
     async def story(p: Point, modes: ModeController, store: MemoryStore) -> None:
         ledgers = [MemoryLedger(f"n{n}", store=store) for n in (2, 3)]
         nodes = [modes, *(controller(p, gate_on(ledger), ledger) for ledger in ledgers)]
-        data = {
+        data: dict[str, str | int | bool | None] = {
             "channel": "pretend",
             "endpoint": "https://pretend",
             "cause": "wait.timeout",

@@ -24,6 +24,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from kaipiao.api.app import create
 from kaipiao.issuing.cover import Cover, cover_of
+from kaipiao.issuing.modes import Mode
 from kaipiao.operations import catalogue
 from kaipiao.operations.catalogue import CATALOGUE, Entry, Kind
 from kaipiao.operations.certificates import CertificateFile, Certificates
@@ -50,7 +51,7 @@ def watched(p: Point, sellers: tuple[str, ...] = (SELLER,)) -> FastAPI:
 
     certificates = Certificates(lambda: [CertificateFile("pretend", "ca", Path("/nowhere"))])
     build = {"version": "0", "node": "n1", "environment": "test"}
-    figures = Figures(metrics, p.ledger, sellers, cover, ready, p.clock, certificates, build)
+    figures = Figures(metrics, p.ledger, sellers, cover, ready, p.clock, certificates, build, lambda: {"leqi": Mode.ONLINE})
     services = replace(application(p).state.services, scrape=Scrape(metrics, figures.families), taxpayers=sellers)
     return create(services)
 
