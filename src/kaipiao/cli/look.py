@@ -33,6 +33,10 @@ REASONS = {
     "clock": ("（时钟不可信）", "(the clock cannot be trusted)"),
     "stopping": ("（正在停止）", "(stopping)"),
 }
+RATES = {
+    "four_weeks": ("四周同时段的 90 百分位", "90th percentile of this hour over four weeks"),
+    "last_hour": ("最近一小时", "the last hour"),
+}
 BOUNDS = {
     "numbers": ("号段", "numbers"),
     "quota": ("发票额度", "quota"),
@@ -144,6 +148,8 @@ def status(directory: Directory = DEFAULT_DIRECTORY, json_output: Json = False) 
             f"{seller['taxpayer']}  {say('可持续', 'cover')} {seller['cover_hours']} h ({bound})  "
             f"{say('号码', 'numbers')} {seller['numbers_left']}  {say('额度', 'quota')} ¥{seller['quota_left']}"
         )
+        source = RATES.get(seller["rate_source"], (seller["rate_source"],) * 2)
+        terminal.out(f"  {say('每小时', 'an hour')} {seller['rate_per_hour']} ({say(*source)})")
         for state, count in sorted(seller["states"].items()):
             terminal.out(f"  {_state(state):16} {count}")
 
