@@ -60,6 +60,18 @@ NAMES = {
     "callers wait behind the numbering of accepted orders": "how long callers wait: `make bench` and the named test",
     "accepted orders wait for as long as there is a crowd": "a crowd that stays: the named test",
     "after a slow batch accepted orders rest without end": "a crowd that stays: the named test",
+    "a number may be given twice (memory)": "the epoch check stands before it: two lines of defence",
+    "quota of another month booked as this one's": "the check of the grant stands behind it: two lines of defence",
+    "a round waits for its slowest call": "how long others wait: the named test",
+    "what the channel cannot carry takes its batch along for ever": "how long others wait: the named test",
+    "a call that was left open waits for an idle moment": "how long others wait: the named test",
+    "one order that cannot be numbered stops its taxpayer": "rules that refuse later what they took: the world has none",
+    "orders of a taxpayer that only another node knows are refused": "all nodes of a world know all taxpayers",
+    "a bureau that answers slowly is taken for one that is gone": "how long others wait: the named test",
+    "calls that hung since before the breaker closed open it again": "how long others wait: the named test",
+    "an event for every ask that fails": "how much is written: the named test",
+    "what was never sent is told of the invoice": "how much is written: the named test",
+    "a bureau that is back is found out by the longest pause": "how long others wait: the named test",
     "calls of a node of before the leases are cut while they are under way": "a program of an earlier version beside this one",
 }
 

@@ -120,7 +120,7 @@ class Clients:
         if isinstance(record, InvoiceRecord):
             self._judge.was_cancelled(order)
             return True
-        return isinstance(record, OrderNotCancellable | NotFound)
+        return isinstance(record, OrderNotCancellable | NotFound) or self._is_an_answer(order, record)
 
     def _any_node(self) -> Plant | None:
         nodes = self._nodes()

@@ -89,6 +89,16 @@ class Judge:
 
     # --- what is sent
 
+    def calling(self, taxpayer: str, run: str) -> None:
+        """`run`: of the node that begins a call."""
+        shard = self._store.shards.get(taxpayer)
+        if shard is not None and shard.node not in (None, run.split(".", maxsplit=1)[0]):
+            self.breaks(
+                "calls for a taxpayer come from the node that holds it",
+                f"{run} calls, {shard.node} holds {taxpayer}",
+                run,
+            )
+
     def sending(self, now: datetime, copies: Sequence[Copy]) -> None:
         """`now`: by the clock of the node that sends."""
         for copy in copies:

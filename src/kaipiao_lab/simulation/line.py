@@ -63,11 +63,15 @@ class Line:
         self._label = label
         self._judge = judge
         self._clock = clock
+        self.breaker_is_open: Callable[[], bool] = lambda: False
         self._serials = 0
 
     async def upload(self, taxpayer: str, items: Sequence[UploadItem], wire_id: str) -> Answer[str]:
         copies = [copy_of(taxpayer, item.number, item.made_at, item.invoice) for item in items]
         self._judge.sending(self._clock.now(), copies)
+        if self.breaker_is_open():
+            self._judge.breaks("no upload while the breaker is open", wire_id, copies[0].number)
+        self._judge.calling(taxpayer, self._label)
         if any(self._luck(self._weather.poisoned) for _ in items):
             self._fault("upload: the channel raises")
             raise Internal()
@@ -109,6 +113,7 @@ class Line:
             self._bureau.hold_foreign(copy.number, digest_of(copy.number.encode()))
 
     async def poll(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
+        self._judge.calling(taxpayer, self._label)
         return await self._carry("poll", partial(self._results, taxpayer, submission))
 
     def _results(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
@@ -137,6 +142,7 @@ class Line:
             self._story.tell(f"bureau is asked for {number}: {'held' if found else 'not there'}")
             return Answer(Outcome.OK, None if found is None else Held(number, found.digest, total))
 
+        self._judge.calling(taxpayer, self._label)
         return await self._carry("ask", look)
 
     def content_digest(self, item: UploadItem) -> bytes:

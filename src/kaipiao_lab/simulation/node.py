@@ -62,6 +62,7 @@ def plant(
     paces = {line.name: Pace(clock, line.capabilities.calls_per_second)}
     shards = Shards(ledger, name, sellers, policy, asyncio.get_running_loop().time)
     breakers = Breakers(channels, clock, policy, Notices(ledger, name), chance=random.Random(chance.random()))  # noqa: S311 — repeatable
+    line.breaker_is_open = lambda: breakers.is_open(line.name)
     pairs = [(seller, line.name) for seller in sellers]
     supply = Supply(ledger, channels, paces, shards, breakers, pairs, clock, policy)
     numbers = NumberDesk(ledger, name, policy, lambda key: node.fetch_stock(key[0]))

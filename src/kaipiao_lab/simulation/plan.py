@@ -85,8 +85,8 @@ def _policy(chance: random.Random) -> Policy:
     return Policy(
         block_size=chance.choice([5, 10, 40]),
         block_low=4,
-        lease_seconds=6.0,
-        shard_seconds=9.0,
+        lease_seconds=3.0,
+        shard_seconds=4.0,
         segment_size=60,
         quota_step=Decimal(3000),
         commit_patience=1.0,
@@ -148,5 +148,7 @@ def _night(chance: random.Random) -> Phase:
     """Over result windows and upload windows; sometimes the bureau is away, so that windows close."""
     hours = chance.choice([13.0, 25.0, 50.0])
     away = chance.random() < 0.5
-    wire = WireWeather(outage=chance.choice(["gone", "silent", "deaf"]) if away else None, unheard=0.05)
-    return Phase("night", 8.0, hours * HOUR / 8.0, 6, kills=chance.randint(0, 1), wire=wire)
+    wire = WireWeather(outage=chance.choice(["gone", "silent", "deaf"]) if away else None, unheard=0.15,
+        refused=chance.choice([0.0, 0.15]),
+    )  # fmt: skip
+    return Phase("night", 8.0, hours * HOUR / 8.0, 14, kills=chance.randint(0, 1), wire=wire)
