@@ -24,10 +24,8 @@ class NameServer:
     def __init__(self, say: Say) -> None:
         self.say = say
         self.asked: list[tuple[str, bool]] = []
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
+        self._udp, self._tcp = _pair()
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.create_server(("127.0.0.1", self.port))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._datagrams, self._streams)]
 
     def __enter__(self) -> Self:
@@ -69,6 +67,17 @@ class NameServer:
         query = dns.message.from_wire(wire)
         self.asked.append((dns.rdatatype.to_text(query.question[0].rdtype), tcp))
         return self.say(query, tcp)
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """UDP and TCP on one port: a port that is free for one may be somebody's for the other."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(("127.0.0.1", udp.getsockname()[1]))
+        except OSError:
+            udp.close()
 
 
 def answered(query: dns.message.Message, *ips: str, ttl: int = 60, rcode: int = 0) -> bytes:

@@ -26,6 +26,7 @@ from .name_server import (
     NameServer,
     Say,
     alias,
+    answered,
     cut,
     failing,
     forged_then_good,
@@ -252,6 +253,7 @@ HOSTILE = [
     b"", b"{", b"[]", b'{"hosts": 1}', b'{"hosts": {"a": []}}', b'{"hosts": {"a": {"not an address": 1}}}',
     b'{"hosts": {"bureau.example": {"192.0.2.1": "soon"}}}', b'{"hosts": {"bureau.example": {"192.0.2.1": 1e300}}}',
     b'{"hosts": {"bureau.example": {"192.0.2.1": NaN}}}', b"[" * 200_000, b"\xff\xfe", b" " * 300_000,
+    b'{"hosts": {"bureau.example": {"192.0.2.1": 1%s}}}' % (b"0" * 400),
 ]  # fmt: skip
 
 
@@ -268,6 +270,20 @@ def test_a_file_that_is_not_as_we_write_it_is_ignored_and_written_anew(
         resolver.proved(NAME, A)
         await resolver.close()
         assert json.loads(file.read_bytes())["hosts"][NAME] == {A: bench.wall}
+
+    run(story())
+
+
+def test_a_file_of_hosts_without_proofs_is_no_obstacle_to_new_ones(run: Runner, tmp_path: Path) -> None:
+    """A bug: the oldest of 65 hosts was looked for among proofs that some of them did not have."""
+
+    async def story() -> None:
+        file = tmp_path / "known.json"
+        file.write_text(json.dumps({"version": 1, "hosts": {f"h{n}.example": {} for n in range(64)}}))
+        known = KnownGood(file, lambda: 5000.0)
+        known.proved(NAME, A)
+        await known.close()
+        assert json.loads(file.read_bytes())["hosts"][NAME] == {A: 5000.0}
 
     run(story())
 
@@ -376,6 +392,28 @@ def test_when_nothing_of_an_answer_is_the_host_the_next_group_is_asked_in_the_sa
     assert (second.status, second.timeline.reused) == (200, True)
     assert bench.told == [("resolver.switched", {"group": "2", "former": "1"})]
     assert places.overheard == []
+
+
+def rotating(last: int = 250) -> Say:
+    """Poison that gives another dead address every time it is asked."""
+    places = iter(range(10, last))
+    return lambda query, _tcp: [answered(query, f"127.0.9.{next(places)}", ttl=300)]
+
+
+def test_a_name_server_with_ever_new_wrong_addresses_cannot_keep_a_call_busy_and_the_next_group_is_asked(
+    run: Runner, bench: Bench, pki: Pki, stranger: tuple[Path, Path]
+) -> None:
+    """A bug: such a group stayed the first to be asked, and the call went on until it ran out of addresses."""
+    places = Places(pki, bench.stack, stranger)
+    resolver = bench.resolver(rotating(), good(REAL), rules=ONE_MACHINE)
+    (reply,) = run(post(pki, resolver, places.port))
+    assert (reply.status, reply.failure) == (200, None)
+    assert len(bench.servers[0].asked) <= 4  # two families, twice at most
+    everywhere = bench.resolver(rotating(), rotating(), rules=ONE_MACHINE)
+    (reply,) = run(post(pki, everywhere, places.port))
+    assert reply.failure is not None
+    assert (reply.failure.cause, reply.failure.surely_not_sent) == ("connect.refused", True)
+    assert sum(len(server.asked) for server in bench.servers) <= 4 * 2 * 2
 
 
 def test_when_every_group_leads_to_a_stranger_the_call_fails_with_nothing_sent(

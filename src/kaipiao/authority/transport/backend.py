@@ -20,6 +20,7 @@ from kaipiao.authority.transport.record import CURRENT, Record
 from kaipiao.authority.transport.stream import WireStream
 
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+_ROUNDS = 4  # as many as there may be groups of name servers (P38): one that never runs out of addresses is no reason to go on
 _UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of httpcore2's signature: TLS is the profile's
 
 
@@ -44,7 +45,10 @@ class WireBackend(httpcore2.AsyncNetworkBackend):
         record = CURRENT.get()
         tried: set[str] = set()
         failed: tuple[Failure, Exception] | None = None
-        while fresh := await self._untried(host, port, tried, record, first=failed is None):
+        for _ in range(_ROUNDS):
+            fresh = await self._untried(host, port, tried, record, first=failed is None)
+            if not fresh:
+                break
             try:
                 return await self._reach(host, fresh, tried, record)
             except httpcore2.ConnectError as error:

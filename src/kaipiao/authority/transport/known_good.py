@@ -64,7 +64,7 @@ class KnownGood:
             while len(known) > EACH:
                 del known[min(known, key=known.__getitem__)]
         while len(self._hosts) > HOSTS:
-            del self._hosts[min(self._hosts, key=lambda host: max(self._hosts[host].values()))]
+            del self._hosts[min(self._hosts, key=lambda host: max(self._hosts[host].values(), default=0.0))]
 
 
 def _read(path: Path, now: float) -> dict[str, dict[str, float]]:
@@ -78,7 +78,7 @@ def _read(path: Path, now: float) -> dict[str, dict[str, float]]:
         return {str(host): _addresses(known, now) for host, known in list(hosts.items())[:HOSTS]}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         log.warning("known addresses ignored", extra={"cause": type(error).__name__})
         return {}
 

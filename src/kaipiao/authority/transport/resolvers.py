@@ -78,6 +78,8 @@ class GroupResolver:
         self._fresh: dict[str, tuple[tuple[str, ...], float]] = {}
         self._running: dict[str, asyncio.Task[tuple[str, ...]]] = {}
         self._distrusted: dict[tuple[str, str], float] = {}
+        self._gave: dict[str, int] = {}  # host → the group whose addresses were used last
+        self._doubted: dict[tuple[str, int], float] = {}  # (host, group) → since when
         self._stale: set[str] = set()
 
     @property
@@ -114,8 +116,12 @@ class GroupResolver:
 
     def distrust(self, host: str, ip: str) -> bool:
         """See `Names`. It comes last for a while, and so does the group that gave nothing better."""
-        self._distrusted[(host, ip)] = self._clock() + _DISTRUST
+        now = self._clock()
+        self._distrusted = {place: until for place, until in self._distrusted.items() if until > now}
+        self._distrusted[(host, ip)] = now + _DISTRUST
         self._fresh.pop(host, None)
+        if host in self._gave:
+            self._doubted[(host, self._gave[host])] = now
         return len(self.groups) > 1
 
     def proved(self, host: str, ip: str) -> None:
@@ -142,7 +148,7 @@ class GroupResolver:
         """The groups in turn, the one that worked last first. Raises `socket.gaierror` when none has an answer."""
         last = socket.gaierror(socket.EAI_AGAIN, "no name server")
         doubtful: tuple[str, ...] = ()
-        for index in self._order():
+        for index in self._order(host):
             group = self.groups[index]
             try:
                 found = await self._ask_group(group, host)
@@ -153,6 +159,7 @@ class GroupResolver:
             good = tuple(ip for ip in found.ips if self._distrusted.get((host, ip), 0.0) <= self._clock())
             if good:
                 self._switch(index)
+                self._gave[host] = index
                 ips = good + tuple(ip for ip in found.ips if ip not in good)
                 self._fresh[host] = (ips, self._clock() + min(found.ttl, self._rules.max_ttl_s))
                 return ips
@@ -161,7 +168,12 @@ class GroupResolver:
             return doubtful
         raise last
 
-    def _order(self) -> list[int]:
+    def _order(self, host: str) -> list[int]:
+        """A group that led astray is asked after the others for a while, whatever it would say now."""
+        since, now = self._doubted, self._clock()
+        return sorted(self._turns(), key=lambda i: at if (at := since.get((host, i), 0.0)) + _DISTRUST > now else 0.0)
+
+    def _turns(self) -> list[int]:
         first = self._current
         if len(self.groups) == 1:
             return [0, 0]  # a datagram may be lost
