@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 NAME = "modes"
 PAGE = 1000
 REST, SOON = 1.0, 0.05  # real seconds between rounds; when another node was faster
+MOST_AHEAD = timedelta(seconds=300)  # of another node's clock, that is believed
 TRIES = 40  # until what was said here is seen in the trail
 STOCK_BOUNDS = frozenset({Bound.NUMBERS, Bound.QUOTA, Bound.MONTH_END, Bound.YEAR_END})
 BudgetKey = tuple[str, str, str, str]  # taxpayer, channel, invoice kind, bound
@@ -43,11 +44,12 @@ BudgetKey = tuple[str, str, str, str]  # taxpayer, channel, invoice kind, bound
 
 @dataclass(slots=True)
 class Worked:
-    """What was worked out last. `budgets`: those that have ended, since when."""
+    """What was worked out last. `budgets`: those that have ended, since when. `at`: the instant that it was worked out for."""
 
     inputs: Inputs = field(default_factory=Inputs)
     states: dict[Key, ModeState] = field(default_factory=dict)
     budgets: dict[BudgetKey, str] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 class ModeController:
@@ -109,9 +111,9 @@ class ModeController:
 
     async def _round(self) -> float:
         async with self._busy:
-            now = self._clock.now()
             known = await self._ledger.checkpoint(NAME)
             before = Worked() if known is None else worked_of(known)
+            now = self._instant(before)
             inputs = await self._read(before.inputs)
             holders = await self._ledger.shard_holders()
             stocks = await self._look(before, now)
@@ -120,8 +122,13 @@ class ModeController:
             held = await self._save(known, before, after, events)
             if held:
                 self._publish(after, stocks)
-            await self._count_hours(now)
+            await self._count_hours(self._clock.now())
             return REST if held else SOON
+
+    def _instant(self, before: Worked) -> datetime:
+        """Ours, or that of a node whose clock is ahead: what it found to have begun or ended by then is not taken back."""
+        now = self._clock.now()
+        return now if before.at is None else max(now, min(before.at, now + MOST_AHEAD))
 
     async def _read(self, before: Inputs) -> Inputs:
         """The inputs with all that happened since; the former ones stay as they are."""
@@ -170,7 +177,7 @@ class ModeController:
         setup = Setup(self._endpoints(), workers, holders, self.places)
         found = derive(inputs, setup, now, self._verdicts.of(now), self._all_kinds(budgets))
         others = {k: s for k, s in before.states.items() if not self._ours(k)}  # of nodes with other settings
-        return Worked(inputs, {**others, **kept_since(found, before.states)}, budgets)
+        return Worked(inputs, {**others, **kept_since(found, before.states)}, budgets, now)
 
     def _ours(self, key: Key) -> bool:
         taxpayer, channel = key
@@ -207,7 +214,7 @@ class ModeController:
         self, known: Checkpoint | None, before: Worked, after: Worked, events: Sequence[EventDraft]
     ) -> bool:
         """True when the checkpoint is what was worked out."""
-        if known is not None and not events and text_of(before) == text_of(after):
+        if known is not None and not events and text_of(before) == text_of(replace(after, at=before.at)):
             return True
         version = known.version if known else 0
         held = await self._ledger.save_checkpoint(NAME, version, text_of(after), events)
@@ -342,12 +349,13 @@ class ModeController:
 
     async def order(self, taxpayer: str | None, channels: Collection[str], mode: str, reason: str) -> None:
         """The operator's word, in force here when this returns, on other nodes within a second."""
-        now = self._clock.now()
+        now, former = self._clock.now(), self.worked.inputs.orders
         data = {"taxpayer": taxpayer, "mode": mode, "reason": reason, **trail.by()}
         await self._say(
             [EventDraft("operator.mode", now, data={"channel": name, **data}) for name in channels],
             lambda: all(
-                (known := self.worked.inputs.orders.get((taxpayer, name))) is not None and known.stamp.at >= now
+                (known := self.worked.inputs.orders.get((taxpayer, name))) is not None
+                and known != former.get((taxpayer, name))
                 for name in channels
             ),
         )
@@ -398,6 +406,7 @@ def text_of(worked: Worked) -> str:
             for (taxpayer, channel), s in sorted(worked.states.items(), key=str)
         ],
         "budgets": [[*key, since] for key, since in sorted(worked.budgets.items())],
+        "at": None if worked.at is None else worked.at.isoformat(),
     }
     return json.dumps(found, separators=(",", ":"))
 
@@ -411,4 +420,5 @@ def worked_of(checkpoint: Checkpoint) -> Worked:
         for taxpayer, channel, mode, cause, since, evidence in found["states"]
     }
     budgets = {(t, c, kind, bound): since for t, c, kind, bound, since in found["budgets"]}
-    return Worked(mode_inputs.of_json(found["inputs"]), states, budgets)
+    at = found.get("at")
+    return Worked(mode_inputs.of_json(found["inputs"]), states, budgets, at and datetime.fromisoformat(at))

@@ -1,7 +1,7 @@
 """What modes are derived from: the events of the trail, folded. Pure.
 
-The fold does not depend on the order in which events arrive: of each thing the latest by its instant counts. So nodes that
-read the same events know the same, and what arrives late is put right.
+The fold does not depend on the order in which events arrive: of each thing the one farthest on in the trail counts, never the
+one with the later instant, for a clock may have been wrong. So nodes that read the same events know the same.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stamp:
-    """When something was last so. Of the same instant the later event counts."""
+    """When something was last so, in the order of the trail."""
 
-    at: datetime
+    at: datetime = field(compare=False)
     position: int
 
 
@@ -83,7 +83,7 @@ class Inputs:
 
     def forget(self, now: datetime) -> None:
         """What says nothing any more."""
-        for way in [w for w, s in self.ways.items() if _settled(s, now - DAY)]:
+        for way in [w for w, s in self.ways.items() if _settled(s, self.nodes.get(w.node), now - DAY)]:
             del self.ways[way]
         for node in [
             n for n, stamp in self.nodes.items() if stamp.at < now - DAY and all(w.node != n for w in self.ways)
@@ -103,11 +103,15 @@ class Inputs:
         return sorted(every, key=lambda a: (a.begin, a.id))
 
 
-def _settled(seen: Seen, since: datetime) -> bool:
-    stamps = [s for s in (seen.opened, seen.closed, seen.slow, seen.quick) if s is not None]
-    is_open = seen.opened is not None and (seen.closed is None or seen.closed < seen.opened)
-    is_slow = seen.slow is not None and (seen.quick is None or seen.quick < seen.slow)
-    return not is_open and not is_slow and all(stamp.at < since for stamp in stamps)
+def _settled(seen: Seen, node: Stamp | None, since: datetime) -> bool:
+    """`node`: when its node started or stopped last."""
+    stamps = [s for s in (seen.opened, seen.closed, seen.slow, seen.quick, node) if s is not None]
+    lasts = _lasts(seen.opened, seen.closed, node) or _lasts(seen.slow, seen.quick, node)
+    return not lasts and all(stamp.at < since for stamp in stamps)
+
+
+def _lasts(began: Stamp | None, ended: Stamp | None, node: Stamp | None) -> bool:
+    return began is not None and not any(end > began for end in (ended, node) if end is not None)
 
 
 def _later(one: Stamp | None, other: Stamp) -> Stamp:

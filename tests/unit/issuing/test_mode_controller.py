@@ -23,14 +23,16 @@ from kaipiao.ledger.port import Advance, EventDraft
 PLACE = (SELLER, "pretend")
 
 
-def controller(p: Point, gate: Gate, ledger: MemoryLedger | None = None) -> ModeController:
+def controller(
+    p: Point, gate: Gate, ledger: MemoryLedger | None = None, clock: ManualClock | None = None
+) -> ModeController:
     return ModeController(
         ledger or p.ledger,
         gate,
         {"pretend": p.bureau.capabilities},
         lambda: {"pretend": {"https://pretend"}},
         [PLACE],
-        p.clock,
+        clock or p.clock,
         holds=p.shards.holds,
         quota_until=p.supply.quota_until,
     )
@@ -169,5 +171,31 @@ def test_before_a_planned_maintenance_the_stock_must_last_to_its_end() -> None:
         assert modes.state(None, "pretend").mode is Mode.CONTINGENCY_PLANNED
         await modes.withdraw("1")
         assert (modes.hours_ahead("pretend"), modes.state(None, "pretend").mode) == (0, Mode.ONLINE)
+
+    in_time(story)
+
+
+@pytest.mark.parametrize("behind", [0.5, 5, 200])
+def test_nodes_whose_clocks_differ_do_not_take_back_each_other_s_modes(behind: float) -> None:
+    """Each derived by its own clock: around every turn of a mode the two wrote contradicting events until the slower clock had
+    passed it, and outages flapped with them."""
+
+    async def story(p: Point, modes: ModeController, store: MemoryStore) -> None:
+        ledger, slow = MemoryLedger("n2", store=store), ManualClock(p.clock.now() - timedelta(seconds=behind))
+        other = controller(p, gate_on(ledger), ledger, slow)
+        now = p.clock.now()
+        await modes.announce(
+            [Announcement("1", "pretend", Announced.MAINTENANCE, now + timedelta(hours=1), now + timedelta(hours=2))]
+        )
+        for clock in (p.clock, slow):
+            clock.advance(3600)
+        for step in (0, 0, 0, 3600, 0, 0):
+            for clock in (p.clock, slow):
+                clock.advance(step)
+            await modes.round()
+            while await other.round() < 1:
+                continue
+            assert modes.state(None, "pretend").mode is other.state(None, "pretend").mode
+        assert kinds(store, "mode.changed") == [("mode.changed", "contingency_planned"), ("mode.changed", "online")]
 
     in_time(story)

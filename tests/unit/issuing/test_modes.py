@@ -167,6 +167,34 @@ def test_the_end_of_a_budget_halts_the_taxpayer_and_an_operator_halts_whom_he_na
     assert (OTHER, "leqi") not in one
 
 
+def test_the_operator_s_last_word_counts_though_a_clock_was_wrong_when_he_said_the_one_before() -> None:
+    """Words were ranked by the instant that a node wrote beside them: a release was ignored until the clock had caught up with
+    a halt that was said while it ran a day ahead, and a halt after such a release did not stop anything."""
+    day = 86400
+    assert mode([ordered("halted", day), ordered("auto")])[0] == "online"
+    assert mode([ordered("auto", day), ordered("halted")])[0] == "halted"
+    assert states([ordered("halted", day, T), ordered("auto", 0, T)])[(None, "leqi")].mode is Mode.ONLINE
+
+
+def test_what_opened_while_the_clock_was_wrong_is_over_when_it_closed_or_its_node_started() -> None:
+    """By instants the closing lay before the opening: the outage lasted for ever."""
+    later = 5 + HOLD.total_seconds()
+    assert mode([opened(86400), closed(5)], later)[0] == "online"
+    assert mode([opened(86400), event("node.started", 5, node="n1")], later)[0] == "online"
+    slow = event("endpoint.slow", 86400, endpoint="https://a:443", node="n1")
+    assert mode([slow, event("endpoint.quick", 5, endpoint="https://a:443", node="n1")], later)[0] == "online"
+
+
+def test_a_way_that_its_node_s_restart_closed_is_forgotten_in_time() -> None:
+    inputs = Inputs()
+    inputs.take([opened(), event("node.started", 10, node="n1")])
+    inputs.forget(START + timedelta(days=2))
+    assert not inputs.ways
+    inputs.take([opened()])
+    inputs.forget(START + timedelta(days=2))
+    assert inputs.ways, "one that is open says something however old it is"
+
+
 EVENTS = st.one_of(
     st.builds(opened, st.integers(0, 900), st.sampled_from(["wait.timeout", "resolve.timeout"]), st.sampled_from(["n1", "n2"])),
     st.builds(closed, st.integers(0, 900), st.sampled_from(["n1", "n2"])),
