@@ -81,6 +81,29 @@ def test_the_first_failure_of_a_call_counts() -> None:
     assert record.failure.surely_not_sent
 
 
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("Tue, 24 Nov 2026 04:00:00 GMT", 1_795_492_800.0),
+        ("Tue, 24 Nov 2026 12:00:00 CST", None),
+        ("Tue, 24 Nov 2026 04:00:00 -0000", None),
+        ("Tue, 24 Nov 2026 04:00:00", None),
+        ("Tue, 99 Nov 2026 04:00:00 GMT", None),
+        ("Tue, 24 Nov 2026 04:00:00 GMT, Tue, 24 Nov 2026 09:00:00 GMT", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_only_a_date_of_http_is_a_date(date: str | None, told: float | None) -> None:
+    """A bug: one without its zone was read in this machine's own, and put the clock eight hours off."""
+    record = Record(Timeouts())
+    record.enter(Phase.WRITE)
+    record.enter(Phase.ANSWER)
+    record.dated(date)
+    far = record.timeline().far_time
+    assert (None if far is None else far.date) == told
+
+
 @pytest.mark.parametrize("content", [b"", b"no certificate", None])
 def test_certificates_that_cannot_be_used_are_a_fault_of_the_settings(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "ca.pem"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaipiao.authority.channel import FarTime
-from kaipiao.issuing.clock_gate import ClockGate, Reading
+from kaipiao.issuing.clock_gate import ClockGate, Reading, agree
 from kaipiao.ledger.port import EventDraft
 from kaipiao.operations.clock_watch import ClockWatch
 from kaipiao.operations.time_sources import kernel, sntp
@@ -137,19 +137,47 @@ def test_many_dates_of_whole_seconds_say_more_than_one() -> None:
     assert found.high - found.low < 0.2
 
 
-def test_when_the_bureau_sets_its_clock_only_the_newest_counts() -> None:
+def heard(bureau: BureauTime, begun: float, answers: int, ahead: float = 0.0) -> None:
+    """So many answers, one a second; our clock is `ahead` of the bureau's."""
+    for n in range(answers):
+        bureau.note(FarTime(begun + n - ahead, begun + n + 0.1, begun + n + 0.2))
+
+
+def test_when_the_bureau_sets_its_clock_only_the_newest_count() -> None:
     bureau = BureauTime("direct")
-    bureau.note(FarTime(NOW, NOW + 0.1, NOW + 0.2))
-    bureau.note(FarTime(NOW - 3600, NOW + 1, NOW + 1.1))
-    found = bureau.read(NOW + 2)
+    heard(bureau, NOW, 10)
+    heard(bureau, NOW + 10, 3, ahead=3600)
+    found = bureau.read(NOW + 14)
     assert found is not None
-    assert found.low > 3599
+    assert found.low > 3598
+
+
+def test_one_wrong_date_of_the_bureau_stops_nothing_whatever_came_before() -> None:
+    """A bug: a single answer with a wrong Date threw the others away, and alone it stopped issuing."""
+    bureau, gate = BureauTime("direct"), ClockGate()
+    for before in (0, 1, 10):
+        heard(bureau, NOW, before)
+        heard(bureau, NOW + 10, 1, ahead=-3600)
+        heard(bureau, NOW + 11, 1, ahead=3600)
+        found = bureau.read(NOW + 12)
+        gate.standing = agree([] if found is None else [found])
+        assert not gate.stops
+        assert not gate.warns
+
+
+def test_less_than_three_answers_of_the_bureau_say_nothing() -> None:
+    bureau = BureauTime("direct")
+    heard(bureau, NOW, 2)
+    assert bureau.read(NOW + 3) is None
+    heard(bureau, NOW + 2, 1)
+    assert bureau.read(NOW + 3) is not None
 
 
 def test_what_was_heard_long_ago_is_forgotten() -> None:
     bureau = BureauTime("direct")
-    bureau.note(FarTime(NOW, NOW, NOW))
-    assert bureau.read(NOW + 601) is None
+    heard(bureau, NOW, 3)
+    assert bureau.read(NOW + 599) is not None
+    assert bureau.read(NOW + 603) is None
 
 
 def test_the_watch_tells_once_when_the_clock_goes_wrong_and_once_when_it_is_right() -> None:

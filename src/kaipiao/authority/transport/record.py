@@ -5,6 +5,7 @@ That holds for HTTP/1.1 only, where the task that asks is the task that connects
 
 from __future__ import annotations
 
+import re
 import time
 from contextvars import ContextVar
 from datetime import UTC
@@ -13,6 +14,10 @@ from email.utils import parsedate_to_datetime
 from kaipiao.authority.channel import FarTime, Phase, PhaseSpan, Timeline
 from kaipiao.authority.transport.failure import CAUSES, CERTIFICATE_REFUSED, Failure
 from kaipiao.authority.transport.settings import Timeouts
+
+_DATE = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)  # RFC 9110 section 5.6.7
 
 
 class Record:
@@ -43,9 +48,10 @@ class Record:
         self._entered = -1.0
 
     def dated(self, date: str | None) -> None:
-        """The answer's Date, when its head has just come. One that is no date is none."""
+        """The answer's Date, when its head has just come. One that is no date of HTTP is none: without GMT it would be taken
+        for our own time zone, or for another's."""
         writing = [span.start for span in self._spans if span.phase is Phase.WRITE]
-        if date is None or not writing:
+        if date is None or not writing or not _DATE.fullmatch(date):
             return
         try:
             told = parsedate_to_datetime(date).astimezone(UTC).timestamp()
