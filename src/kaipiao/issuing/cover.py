@@ -65,7 +65,8 @@ async def cover_of(ledger: Ledger, taxpayer: str, channel: str, capabilities: Ca
         Bound.NUMBERS.value: _by_rate(left, rate.invoices),
         Bound.QUOTA.value: _by_rate(float(quota.left), float(rate.quota)),
     }
-    ends = clocks(now, await ledger.oldest_debt(taxpayer), quota.valid_until, capabilities)
+    debt = (await ledger.debts_of([(taxpayer, channel)])).get((taxpayer, channel))
+    ends = clocks(now, debt, quota.valid_until, capabilities)
     bounds |= {bound.value: max(0.0, (end - now) / HOUR) for bound, end in ends.items()}
     bound, hours = min(((k, v) for k, v in bounds.items() if v is not None), key=lambda pair: pair[1])
     return Cover(

@@ -85,7 +85,7 @@ class ModeController:
         self._hours_kept: dict[str, datetime] = {}
         self._ledger_fault: tuple[str, datetime] | None = None
         self.worked = Worked()
-        self.debts: Mapping[str, datetime] = {}
+        self.debts: Mapping[Place, datetime] = {}
 
     async def open(self) -> None:
         """Before the first order. Raises what the ledger raises."""
@@ -96,7 +96,7 @@ class ModeController:
         """What was worked out last, of a platform that only looks: nothing is written."""
         known = await self._ledger.checkpoint(NAME)
         self.worked = Worked() if known is None else worked_of(known)
-        self.debts = await self._ledger.oldest_debts(self._taxpayers)
+        self.debts = await self._ledger.debts_of(self.places)
 
     async def round(self) -> float:
         """Returns the real seconds until the next. A ledger that fails is noted and raised."""
@@ -141,9 +141,9 @@ class ModeController:
 
     async def _look(self, before: Worked, now: datetime) -> dict[Place, Stock]:
         """What is known of each place. Numbers and quota are looked at where they ran out, or where some shall be kept."""
-        self.debts = await self._ledger.oldest_debts(self._taxpayers)
+        self.debts = await self._ledger.debts_of(self.places)
         stocks = {
-            place: Stock(debt=self.debts.get(place[0]), quota_until=self._quota_until(*place)) for place in self.places
+            place: Stock(debt=self.debts.get(place), quota_until=self._quota_until(*place)) for place in self.places
         }
         out = {(t, c) for t, c, _, bound in before.budgets if bound in STOCK_BOUNDS} | self._gate.short
         kept = {p for p in self.places if self._gate.keeps_stock(*p)}
@@ -315,7 +315,7 @@ class ModeController:
         if state.mode in (Mode.ONLINE, Mode.HALTED):
             return state
         taxpayers = [state.taxpayer] if state.taxpayer else [t for t, c in self.places if c == state.channel]
-        debts = [self.debts[t] for t in taxpayers if t in self.debts]
+        debts = [debt for t in taxpayers if (debt := self.debts.get((t, state.channel))) is not None]
         until = [q for t in taxpayers if (q := self._quota_until(t, state.channel)) is not None]
         ends = clocks(now, min(debts, default=None), min(until, default=None), self._capabilities[state.channel])
         rule, deadline = first_of(ends)

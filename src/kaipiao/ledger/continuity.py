@@ -50,6 +50,10 @@ class ContinuityBooks(Protocol):
         """`oldest_debt` of those who have any."""
         ...
 
+    async def debts_of(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        """Of each (taxpayer, channel) that has any: made_at of its oldest invoice in a state of `lifecycle.DEBT`."""
+        ...
+
     async def shard_holders(self) -> dict[str, str]:
         """By taxpayer the node that holds its shard, of those that are held."""
         ...

@@ -10,7 +10,7 @@ from decimal import Decimal
 from kaipiao.invoice.lifecycle import State
 from kaipiao.ledger.continuity import HOUR, Checkpoint, HourTotal
 from kaipiao.ledger.port import EventDraft
-from ledger_books import NOW, OTHER_TAXPAYER, TAXPAYER, Books, on_every_ledger
+from ledger_books import CHANNEL, NOW, OTHER_TAXPAYER, TAXPAYER, Books, on_every_ledger
 
 WEEKS_AGO = NOW - timedelta(days=28)
 
@@ -68,6 +68,21 @@ async def test_the_oldest_debts_are_those_of_who_was_asked_for(books: Books) -> 
         sent = await books.advance(record, State.UPLOADING)
         await books.advance(sent, State.CONFIRMED)
     assert await books.other.oldest_debts([TAXPAYER]) == {}
+
+
+@on_every_ledger
+async def test_a_debt_is_of_the_taxpayer_and_the_channel(books: Books) -> None:
+    block = await books.block(3)
+    later, first = NOW + HOUR, NOW + timedelta(minutes=1)
+    await books.admit(books.order(block, 0, made_at=later), books.order(block, 1, made_at=first))
+    places = [(TAXPAYER, CHANNEL), (TAXPAYER, "another"), (OTHER_TAXPAYER, CHANNEL)]
+    assert await books.other.debts_of(places) == {(TAXPAYER, CHANNEL): first}
+    assert await books.other.debts_of([]) == {}
+    for record in await books.ledger.page(TAXPAYER):
+        sent = await books.advance(record, State.UPLOADING)
+        assert await books.other.debts_of(places), "one that is being uploaded is a debt"
+        await books.advance(sent, State.CONFIRMED)
+    assert await books.other.debts_of(places) == {}
 
 
 @on_every_ledger

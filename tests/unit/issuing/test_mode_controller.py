@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from kaipiao.errors import BudgetEnded, CannotIssue, Halted, NumbersExhausted
 from kaipiao.invoice.lifecycle import State
 from kaipiao.issuing import budgets
 from kaipiao.issuing.announcements import Announced, Announcement
+from kaipiao.issuing.cover import cover_of
 from kaipiao.issuing.gate import Gate
 from kaipiao.issuing.mode_controller import ModeController
 from kaipiao.issuing.modes import Mode
@@ -197,5 +199,22 @@ def test_nodes_whose_clocks_differ_do_not_take_back_each_other_s_modes(behind: f
                 continue
             assert modes.state(None, "pretend").mode is other.state(None, "pretend").mode
         assert kinds(store, "mode.changed") == [("mode.changed", "contingency_planned"), ("mode.changed", "online")]
+
+    in_time(story)
+
+
+def test_a_debt_on_a_channel_of_the_past_does_not_stop_the_channel_of_today() -> None:
+    """R8: a budget is of taxpayer, channel and kind. What nobody can upload any more, its channel being gone, stopped the
+    taxpayer for ever."""
+
+    async def story(p: Point, modes: ModeController, store: MemoryStore) -> None:
+        old = (await p.issue("A-1")).record
+        store.keep(replace(old, channel="former"))
+        p.clock.advance(60 * 3600)
+        await modes.round()
+        await p.issue("A-2")
+        assert modes.state(*PLACE).mode is Mode.ONLINE
+        cover = await cover_of(p.ledger, *PLACE, p.bureau.capabilities, p.clock)
+        assert cover.bounds["upload_window"] == pytest.approx(48, abs=0.1)
 
     in_time(story)

@@ -40,6 +40,14 @@ class Continuity(Handle):
                     oldest[record.taxpayer] = min(record.made_at, oldest.get(record.taxpayer, record.made_at))
         return oldest
 
+    async def debts_of(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        oldest: dict[tuple[str, str], datetime] = {}
+        for state in DEBT:
+            for record in self.store.in_state(state):
+                if (place := (record.taxpayer, record.channel)) in places:
+                    oldest[place] = min(record.made_at, oldest.get(place, record.made_at))
+        return oldest
+
     async def shard_holders(self) -> dict[str, str]:
         return {taxpayer: shard.node for taxpayer, shard in self.store.shards.items() if shard.node is not None}
 

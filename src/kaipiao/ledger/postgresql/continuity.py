@@ -11,6 +11,7 @@ from kaipiao.ledger.continuity import Checkpoint, HourTotal, hours_to_count
 from kaipiao.ledger.port import Event, EventDraft
 from kaipiao.ledger.postgresql import statements as sql
 from kaipiao.ledger.postgresql.handle import Handle
+from kaipiao.ledger.postgresql.rows import columns
 from kaipiao.ledger.postgresql.trail import settled_events
 from kaipiao.ledger.postgresql.transaction import Transaction
 from kaipiao.ledger.rows import instant
@@ -34,6 +35,16 @@ SELECT t.taxpayer, min(each.oldest) FROM unnest($1::text[]) AS t (taxpayer), unn
     WHERE i.state = w.state AND i.taxpayer = t.taxpayer AND i.state <> 'confirmed'
 ) AS each
 WHERE each.oldest IS NOT NULL GROUP BY t.taxpayer
+"""
+# The oldest of a state comes first in its index: almost always the first row is of this channel.
+DEBTS_OF = """
+SELECT p.taxpayer, p.channel, min(each.oldest) FROM unnest($1::text[], $2::text[]) AS p (taxpayer, channel),
+unnest($3::text[]) AS w (state), LATERAL (
+    SELECT made_at AS oldest FROM invoice AS i
+    WHERE i.state = w.state AND i.taxpayer = p.taxpayer AND i.channel = p.channel AND i.state <> 'confirmed'
+    ORDER BY i.made_at LIMIT 1
+) AS each
+GROUP BY p.taxpayer, p.channel
 """
 LAST_HOUR = "SELECT max(hour) FROM hour_total WHERE taxpayer = $1"
 FIRST_MADE = "SELECT min(made_at) FROM invoice WHERE taxpayer = $1 AND made_at >= $2"
@@ -72,6 +83,11 @@ class Continuity(Handle):
     async def oldest_debts(self, taxpayers: Collection[str]) -> dict[str, datetime]:
         found = await self._fetch(OLDEST_DEBTS, sorted(taxpayers), sorted(str(state) for state in DEBT))
         return {taxpayer: instant_of(at) for taxpayer, at in found}
+
+    async def debts_of(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        states = sorted(str(state) for state in DEBT)
+        found = await self._fetch(DEBTS_OF, *columns(sorted(places), 2), states)
+        return {(taxpayer, channel): instant_of(at) for taxpayer, channel, at in found}
 
     async def shard_holders(self) -> dict[str, str]:
         return dict(await self._fetch(SHARD_HOLDERS))

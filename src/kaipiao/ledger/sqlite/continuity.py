@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from kaipiao.invoice.lifecycle import DEBT
 from kaipiao.ledger.changes import money
 from kaipiao.ledger.continuity import Checkpoint, HourTotal, hours_to_count
 from kaipiao.ledger.port import Event, EventDraft
@@ -29,6 +30,10 @@ FIRST_CHECKPOINT = """
 INSERT INTO checkpoint (name, version, content) VALUES (?, 1, ?) ON CONFLICT (name) DO NOTHING
 """
 NEXT_CHECKPOINT = "UPDATE checkpoint SET version = version + 1, content = ? WHERE name = ? AND version = ?"
+# The oldest of a state comes first in its index: almost always the first row is of this channel.
+DEBT_OF = """
+SELECT made_at FROM invoice WHERE taxpayer = ? AND channel = ? AND state = ? AND state <> 'confirmed' ORDER BY made_at LIMIT 1
+"""
 LAST_HOUR = "SELECT max(hour) FROM hour_total WHERE taxpayer = ?"
 FIRST_MADE = "SELECT min(made_at) FROM invoice WHERE taxpayer = ? AND made_at >= ?"
 KEEP_HOUR = """
@@ -62,6 +67,19 @@ class Continuity(Handle):
         def read(connection: sqlite3.Connection) -> dict[str, datetime]:
             found = ((taxpayer, oldest_debt_of(connection, taxpayer)) for taxpayer in taxpayers)
             return {taxpayer: instant_of(at) for taxpayer, at in found if at is not None}
+
+        return await self._read(read)
+
+    async def debts_of(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+        wanted = [(*place, str(state)) for place in sorted(places) for state in DEBT]
+
+        def read(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
+            oldest: dict[tuple[str, str], int] = {}
+            for taxpayer, channel, state in wanted:
+                row = connection.execute(DEBT_OF, (taxpayer, channel, state)).fetchone()
+                if row is not None:
+                    oldest[taxpayer, channel] = min(row[0], oldest.get((taxpayer, channel), row[0]))
+            return {place: instant_of(at) for place, at in oldest.items()}
 
         return await self._read(read)
 
