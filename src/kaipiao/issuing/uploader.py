@@ -105,8 +105,10 @@ class Uploader:
         answer: Answer[str] = answered(Outcome.AMBIGUOUS, DIED)
         if upload.id in self._unsent:
             answer = answered(Outcome.NOT_SENT, NEVER_BEGUN)
-        await self._end(upload, answer, self._decide(upload, list(upload.records), answer))
-        return len(upload.records)
+        # One that is in another state has its outcome: the sender woke while the calls and what was in them were read.
+        records = [record for record in upload.records if record.state is State.UPLOADING]
+        await self._end(upload, answer, self._decide(upload, records, answer))
+        return len(records)
 
     async def round(self) -> int:
         """One upload for every taxpayer and channel that has something due and none under way. Returns how many invoices

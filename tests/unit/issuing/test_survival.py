@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import OTHER, SELLER, START, point
+from bench import OTHER, SELLER, START, Point, point
 from pretend_bureau import PretendBureau
 
 from kaipiao.authority.channel import Answer, Outcome
@@ -340,4 +340,44 @@ def test_a_call_that_ends_while_open_calls_are_read_is_not_taken_for_a_dead_one(
         record = await p.record("A")
         assert (record.state, record.doubt) == (State.SUBMITTED, False)
 
+    asyncio.run(asyncio.wait_for(story(), 10))
+
+
+def test_what_its_own_slow_sender_ended_while_another_node_read_it_is_not_doubted_again() -> None:
+    """A confirmed invoice may become UNKNOWN since repairs can withdraw belief: the node that ends calls of a sender that is
+    gone took it back when the sender woke between its two reads."""
+
+    class Reading(MemoryLedger):
+        async def open_uploads(self, node: str | None = None) -> list[Upload]:
+            found = await super().open_uploads(node)
+            if found:
+                gate.set()
+                for _ in range(50):
+                    await asyncio.sleep(0)
+                await sender.uploader.round()
+                clock.advance(10)
+                await sender.settler.poll_round()
+            current = {r.id: r for r in self.store.invoices.values()}
+            return [replace(u, records=tuple(current[r.id] for r in u.records)) for u in found]
+
+    class Gated(PretendBureau):
+        async def upload(self, taxpayer: str, items: Sequence[Any], wire_id: str) -> Answer[str]:
+            await gate.wait()
+            return await super().upload(taxpayer, items, wire_id)
+
+    async def story() -> None:
+        nonlocal sender
+        sender = await point(MemoryLedger("n1", store=store), bureau=Gated(clock), clock=clock, patience=0.01)
+        await sender.issue("A")
+        clock.advance(2)
+        await sender.uploader.round()  # it is on the wire
+        clock.advance(sender.policy.abandoned_seconds)
+        other = await point(Reading("n2", store=store), sender.bureau, clock=clock, node="n2", patience=0.01)
+        other.shards.holds = lambda _: True  # type: ignore[method-assign]
+        await other.uploader.recover()
+        record = await sender.record("A")
+        assert (record.state, record.doubt) == (State.CONFIRMED, False)
+
+    clock, store, gate = ManualClock(START), MemoryStore(), asyncio.Event()
+    sender: Point = None  # type: ignore[assignment]
     asyncio.run(asyncio.wait_for(story(), 10))
