@@ -42,7 +42,9 @@ KaipiaoError
 │   ├── DirectoryInUse           KP-LEDGER-03   another process has the data directory
 │   ├── BooksContradicted        KP-LEDGER-04   what the far side answered contradicts our books
 │   ├── LedgerDamaged            KP-LEDGER-05   the database file is not sound
-│   └── LedgerBusy               KP-LEDGER-06   somebody holds what it needs; nothing was stored
+│   ├── LedgerBusy               KP-LEDGER-06   somebody holds what it needs; nothing was stored
+│   ├── ReplicaUnfit             KP-LEDGER-07   a server to read lists from that is no standby of ours
+│   └── ReplicaBehind            KP-LEDGER-08   the standby is later than it may be
 ├── SealFault                    KP-SEAL-01    keys, certificates, signatures
 │   ├── Sm2Missing               KP-SEAL-02    no library on this machine offers SM2
 │   ├── KeyMalformed             KP-SEAL-03    a key, point or certificate cannot be read or is unsound
@@ -534,6 +536,28 @@ class LedgerBusy(LedgerFault):
     next_step = Text(
         "稍后用同一订单号再次发送；若持续发生，请在 pg_stat_activity 中查找长时间未结束的事务。",
         "Send the same order key again later; if it goes on, look in pg_stat_activity for a transaction that does not end.",
+    )
+
+
+class ReplicaUnfit(LedgerFault):
+    """The server of `database.replica_url_file` is not a standby of the primary; it is not read. `facts`: `reason`."""
+
+    code = "KP-LEDGER-07"
+    title = Text("副本不是本账本的备库", "The replica is no standby of this ledger")
+    next_step = Text(
+        "请让 database.replica_url_file 指向主库的热备库；在此之前一切照旧由主库应答。",
+        "Let database.replica_url_file name a hot standby of the primary; until then the primary answers everything.",
+    )
+
+
+class ReplicaBehind(LedgerFault):
+    """The standby has not replayed in time what the primary had. `facts`: `lag_ms`."""
+
+    code = "KP-LEDGER-08"
+    title = Text("副本落后过多", "The replica is too far behind")
+    next_step = Text(
+        "查看备库的 pg_stat_wal_receiver 与负载；在此之前由主库应答。",
+        "Look at pg_stat_wal_receiver and the load of the standby; until then the primary answers.",
     )
 
 

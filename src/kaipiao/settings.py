@@ -39,7 +39,9 @@ def _is_loopback(host: str) -> bool:
 class DatabaseSettings(Part):
     """Where the ledger is. `sqlite`: in the data directory. `postgresql`: at the URL in `url_file`, shared by any number of
     nodes with a `node` name each; needs the extra `kaipiao[postgresql]`. `pool_min`, `pool_max`: connections of this node;
-    `idle_s`: an idle one is closed after so many seconds; `connect_timeout_s` grows with the measured load (× 1.2)."""
+    `idle_s`: an idle one is closed after so many seconds; `connect_timeout_s` grows with the measured load (× 1.2).
+    `replica_url_file`: names a hot standby that lists are read from under too much load, while it is at most
+    `replica_lag_ms` behind (P42)."""
 
     kind: Literal["sqlite", "postgresql"] = "sqlite"
     url_file: str | None = None
@@ -47,6 +49,14 @@ class DatabaseSettings(Part):
     pool_max: Annotated[int, Field(ge=1, le=10_000)] = 16
     idle_s: Annotated[float, Field(gt=0)] = 120.0
     connect_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    replica_url_file: str | None = None
+    replica_lag_ms: Annotated[float, Field(gt=0, le=1000)] = 50.0
+
+    @model_validator(mode="after")
+    def _coherent(self) -> DatabaseSettings:
+        if self.replica_url_file is not None and self.kind != "postgresql":
+            raise ValueError("replica_url_file: PostgreSQL only / 只用于 PostgreSQL")
+        return self
 
 
 class ServerSettings(Part):

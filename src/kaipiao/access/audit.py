@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from kaipiao.ledger.port import ALWAYS, Event, Ledger, Span
+from kaipiao.ledger.lists import ListBooks
+from kaipiao.ledger.port import ALWAYS, Event, Span
 
 BATCH = 500  # events of a read
 MOST_LOOKED_AT = 5_000  # events for one page
@@ -93,7 +94,7 @@ def subject_of(event: Event) -> Subject:
     return ("platform", None) if event.taxpayer is None else ("taxpayer", event.taxpayer)
 
 
-async def page(ledger: Ledger, wanted: Wanted, after: int, limit: int) -> Page:
+async def page(ledger: ListBooks, wanted: Wanted, after: int, limit: int) -> Page:
     """Up to `limit` events after the position, in its order."""
     place = max(after, await _begin(ledger, wanted.span.first)) if wanted.span.first else after
     found: list[Event] = []
@@ -112,7 +113,7 @@ async def page(ledger: Ledger, wanted: Wanted, after: int, limit: int) -> Page:
     return Page(found, place)
 
 
-def _sources(ledger: Ledger, wanted: Wanted) -> list[Read]:
+def _sources(ledger: ListBooks, wanted: Wanted) -> list[Read]:
     """The narrowest parts of the trail in which all that is wanted lies."""
     if wanted.of_platform_only:
         return [_platform(ledger)]
@@ -123,15 +124,15 @@ def _sources(ledger: Ledger, wanted: Wanted) -> list[Read]:
     return [_of(ledger, one, wanted.order) for one in wanted.taxpayers] + [_platform(ledger)]
 
 
-def _platform(ledger: Ledger) -> Read:
+def _platform(ledger: ListBooks) -> Read:
     return lambda place: ledger.platform_events(after=place, limit=BATCH)
 
 
-def _of(ledger: Ledger, taxpayer: str, order: str | None) -> Read:
+def _of(ledger: ListBooks, taxpayer: str, order: str | None) -> Read:
     return lambda place: ledger.events(taxpayer=taxpayer, subject=order, after=place, limit=BATCH)
 
 
-def _whole(ledger: Ledger, order: str | None) -> Read:
+def _whole(ledger: ListBooks, order: str | None) -> Read:
     return lambda place: ledger.events(subject=order, after=place, limit=BATCH)
 
 
@@ -150,7 +151,7 @@ def _is_over(end: datetime | None, event: Event) -> bool:
     return end is not None and end < LATEST - SLACK and event.at >= end + SLACK
 
 
-async def _begin(ledger: Ledger, first: datetime) -> int:
+async def _begin(ledger: ListBooks, first: datetime) -> int:
     """A position before everything that took place from then on: found by halving, not by reading."""
     wanted = first - SLACK if first > EARLIEST + SLACK else first
     low, high = 0, await ledger.last_position()

@@ -48,6 +48,7 @@ class Envelope:
             scope = {**scope, "method": "GET", "kaipiao.head": True}
 
         async def with_headers(message: Message) -> None:
+            _note_writer(scope)
             if message["type"] == "http.response.start":
                 _extend(message, [*HEADERS, (b"x-request-id", request_id.encode()), *_degraded(scope)])
             elif asked_for_head and message["type"] == "http.response.body":
@@ -62,6 +63,14 @@ def _degraded(scope: Scope) -> list[tuple[bytes, bytes]]:
     services: Services = scope["app"].state.services
     level = int(services.degradation.level)
     return [(b"kaipiao-degraded", str(level).encode())] if level else []
+
+
+def _note_writer(scope: Scope) -> None:
+    """Before anything of the answer is sent: who has written finds it in the next list."""
+    subject = scope.get("kaipiao.subject")
+    if subject is not None and scope["method"] != "GET":
+        services: Services = scope["app"].state.services
+        services.stale_reads.wrote(subject)
 
 
 def _request_id(scope: MutableMapping[str, Any]) -> str:

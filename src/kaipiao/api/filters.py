@@ -16,7 +16,8 @@ from kaipiao.errors import Malformed
 from kaipiao.invoice.lifecycle import State
 from kaipiao.language import Text
 from kaipiao.ledger.ids import first_id
-from kaipiao.ledger.port import InvoiceRecord, Ledger, Span
+from kaipiao.ledger.lists import ListBooks
+from kaipiao.ledger.port import InvoiceRecord, Span
 from kaipiao.operations.degradation.ladder import Level
 
 LARGEST_ID = 2**63 - 1
@@ -45,7 +46,7 @@ class Filters:
     after: int
     limit: int
 
-    async def page(self, ledger: Ledger, taxpayers: tuple[str, ...]) -> list[InvoiceRecord]:
+    async def page(self, ledger: ListBooks, taxpayers: tuple[str, ...]) -> list[InvoiceRecord]:
         """By id over all of these taxpayers."""
         found: list[InvoiceRecord] = []
         for taxpayer in taxpayers:

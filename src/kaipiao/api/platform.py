@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import JSONResponse, StreamingResponse
 
 from kaipiao import __version__
 from kaipiao.access.tokens import ANY, Caller, Permission
@@ -16,12 +18,17 @@ from kaipiao.api.described.examples import AUDIT, BOOKS, EVENTS, HEALTHY, METRIC
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.stated import CALLER, READING
 from kaipiao.api.door.figures import standing
+from kaipiao.api.lists import STALE, listed
 from kaipiao.api.pages import AfterPosition, Limit
 from kaipiao.api.views import AuditView, EventView, ReadinessView, StatusView, audit_view, event_view, invoice_view
+from kaipiao.invoice.lifecycle import State
+from kaipiao.ledger.lists import ListBooks
+from kaipiao.ledger.port import Event, InvoiceRecord
 from kaipiao.operations.scrape import OPENMETRICS
 
 router = APIRouter(tags=["platform"])
 PROBLEMS = problems(*CALLER, *READING)
+BOOKS_PAGE = 500  # invoices read at a time
 OPEN: dict[str, object] = {"security": []}
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
 Auditing = Annotated[Caller, Depends(caller_with(Permission.AUDIT))]
@@ -76,14 +83,16 @@ async def metrics(request: Request, caller: Operating) -> Response:
 @router.get(
     "/v1/status",
     response_model=StatusView,
-    responses={200: {"content": example(STATUS)}, **PROBLEMS},
+    responses={200: {"headers": STALE, "content": example(STATUS)}, **PROBLEMS},
     summary="待上传、可持续时长 / Debt and cover",
 )
-async def status(request: Request, caller: Operating) -> dict[str, object]:
+async def status(request: Request, response: Response, caller: Operating) -> dict[str, object]:
     services = services_of(request)
     sellers = []
-    for taxpayer in taxpayers_for(caller, services, None):
-        counts = await services.ledger.state_counts(taxpayer)
+    mine = taxpayers_for(caller, services, None)
+    counted, stale = await listed(request, caller, lambda books: _counts(books, mine))
+    response.headers.update(stale)
+    for taxpayer, counts in zip(mine, counted, strict=True):
         cover = await services.cover(taxpayer)
         sellers.append(
             {
@@ -115,22 +124,21 @@ async def status(request: Request, caller: Operating) -> dict[str, object]:
 @router.get(
     "/v1/events",
     response_model=list[EventView],
-    responses={200: {"content": example(EVENTS)}, **PROBLEMS},
+    responses={200: {"headers": STALE, "content": example(EVENTS)}, **PROBLEMS},
     summary="事件流水 / The trail of events",
 )
 async def events(
     request: Request,
+    response: Response,
     caller: Auditing,
     after: AfterPosition = 0,
     limit: Limit = 100,
 ) -> list[EventView]:
     services = services_of(request)
-    if caller.may_act_for(ANY):
-        return [event_view(event) for event in await services.ledger.events(after=after, limit=limit)]
-    trail = []
-    for taxpayer in taxpayers_for(caller, services, None):
-        trail += await services.ledger.events(taxpayer=taxpayer, after=after, limit=limit)
-    return [event_view(event) for event in sorted(trail, key=lambda event: event.position)[:limit]]
+    of = (None,) if caller.may_act_for(ANY) else taxpayers_for(caller, services, None)
+    trail, stale = await listed(request, caller, lambda books: _trail(books, of, after, limit))
+    response.headers.update(stale)
+    return [event_view(event) for event in trail]
 
 
 @router.get(
@@ -154,12 +162,48 @@ async def audit(request: Request, caller: Auditing) -> JSONResponse:
     summary="导出账本 / Export the books (NDJSON)",
 )
 async def books(request: Request, caller: Auditing) -> StreamingResponse:
-    services = services_of(request)
-    mine = set(taxpayers_for(caller, services, None))
+    pages = _pages(request, caller, sorted(taxpayers_for(caller, services_of(request), None)))
+    begun = await anext(pages, None)
+    first, stale = begun or ([], {})
 
     async def lines() -> AsyncIterator[bytes]:
-        async for record in services.ledger.export():
-            if record.taxpayer in mine:
-                yield json.dumps(invoice_view(record).model_dump(), ensure_ascii=False).encode() + b"\n"
+        async with aclosing(pages):
+            yield _lines(first)
+            async for page, _ in pages:
+                yield _lines(page)
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+    return StreamingResponse(lines(), media_type="application/x-ndjson", headers=stale)
+
+
+async def _pages(
+    request: Request, caller: Caller, taxpayers: Sequence[str]
+) -> AsyncGenerator[tuple[list[InvoiceRecord], dict[str, str]], None]:
+    """The books by taxpayer and id; the headers of the first tell of the whole."""
+    for taxpayer in taxpayers:
+        after = 0
+        while True:
+            read = partial(_page, taxpayer, after)
+            page, stale = await listed(request, caller, read)
+            if not page:
+                break
+            yield page, stale
+            after = page[-1].id
+
+
+async def _page(taxpayer: str, after: int, books: ListBooks) -> list[InvoiceRecord]:
+    return await books.page(taxpayer, after=after, limit=BOOKS_PAGE)
+
+
+def _lines(page: Sequence[InvoiceRecord]) -> bytes:
+    return b"".join(json.dumps(invoice_view(one).model_dump(), ensure_ascii=False).encode() + b"\n" for one in page)
+
+
+async def _counts(books: ListBooks, taxpayers: Sequence[str]) -> list[dict[State, int]]:
+    return [await books.state_counts(taxpayer) for taxpayer in taxpayers]
+
+
+async def _trail(books: ListBooks, taxpayers: Sequence[str | None], after: int, limit: int) -> list[Event]:
+    trail: list[Event] = []
+    for taxpayer in taxpayers:
+        trail += await books.events(taxpayer=taxpayer, after=after, limit=limit)
+    return sorted(trail, key=lambda event: event.position)[:limit]

@@ -21,6 +21,7 @@ from kaipiao.issuing.questions import Questions
 from kaipiao.ledger.audit import TrailReport
 from kaipiao.ledger.port import Ledger
 from kaipiao.operations.clock_watch import ClockWatch, unwatched
+from kaipiao.operations.degradation.stale_reads import StaleReads
 from kaipiao.operations.degradation.state import Degradation, undegraded
 from kaipiao.operations.dependencies.heartbeats import Heartbeats, no_hearts
 from kaipiao.operations.metrics import Metrics
@@ -50,6 +51,7 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     cover: Callable[[str], Awaitable[Cover]]
     modes: ModeController
+    stale_reads: StaleReads
     audit: Callable[[], Awaitable[TrailReport]]
     public_key: Callable[[str], Sm2PublicKey]  # of a seal's key id
     rates: Rates = field(default_factory=lambda: Rates(ServerSettings().requests_per_second))

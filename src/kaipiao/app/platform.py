@@ -30,6 +30,7 @@ from kaipiao.app.modes import controller_for, gate_for, mode_loop
 from kaipiao.app.months import month_watch
 from kaipiao.app.names import resolver_of
 from kaipiao.app.outages import outage_loop
+from kaipiao.app.replica import replica_loop, replica_watch_of
 from kaipiao.app.secret_file import secret
 from kaipiao.authority import followed_clock
 from kaipiao.authority.channel import Channel
@@ -64,6 +65,7 @@ from kaipiao.ledger.sqlite import SqliteLedger
 from kaipiao.ledger.sqlite.files import DirectoryLock
 from kaipiao.operations import catalogue
 from kaipiao.operations.certificates import OF_STORE, CertificateFile, Certificates
+from kaipiao.operations.degradation.stale_reads import StaleReads
 from kaipiao.operations.figures import Figures
 from kaipiao.operations.metrics import Metrics
 from kaipiao.operations.scrape import Scrape
@@ -109,6 +111,8 @@ class Platform:
         self._issuing = issuing
         async with AsyncExitStack() as opened:
             await self._open_ledger(opened)
+            database = self.settings.database
+            self._replica = replica_watch_of(self.directory, database, self.ledger, self.settings.node, opened)
             self.clock = await self._clock(opened)
             self._clock_gate = gate_of(self.settings.clock)
             self._clock_watch = watch_of(self.settings.clock, self._clock_gate, self.ledger, self.settings.node)
@@ -151,6 +155,8 @@ class Platform:
             self._side_loops.append(watch_loop(self._clock_watch))
             self._side_loops.append(heartbeat_loop(self._heartbeats))
             self._side_loops.append(Loop("degradation", self._degradation.look, SystemClock()))
+            if self._replica is not None:
+                self._side_loops.append(replica_loop(self._replica, self._degradation, self.metrics))
             opened.push_async_callback(self._months.close, self._policy.stop_grace)
             self._side_loops.append(Loop("months", self._months.work, self.clock))
             self._side_loops.append(Loop("heads", self._sign_heads, self.clock))
@@ -309,6 +315,7 @@ class Platform:
             readiness=self._readiness,
             cover=CoverLookedAt(self._cover, self._degradation).of,
             modes=self.modes,
+            stale_reads=StaleReads(self.ledger, self._degradation, self._replica),
             audit=self.audit,
             public_key=self._public,
             rates=Rates(self.settings.server.requests_per_second),

@@ -313,6 +313,16 @@ DEGRADATION = Entry(
     (),
     Text("降级级别，0 为正常", "Level of degradation, 0 is none"),
 )
+REPLICA_LAG = Entry(
+    "kaipiao_replica_lag_seconds",
+    Kind.GAUGE,
+    (),
+    Text(
+        "副本落后主库多少秒（上次探测）；NaN 为不知道；没有设置副本则没有",
+        "How far the replica is behind the primary, at the last look; NaN: not known; absent without a replica",
+    ),
+    "seconds",
+)
 LOOP_LAG = Entry(
     "kaipiao_event_loop_lag_seconds",
     Kind.GAUGE,
@@ -411,7 +421,7 @@ MADE_WHEN_ASKED = (
     BUILD, READY, INVOICES, DEBT_AGE, NUMBERS_LEFT, QUOTA_LEFT, COVER, COVER_BOUNDS, MODES, CERTIFICATES, IN_FLIGHT, SEAL_TASKS, SEAL_THREADS,
     THREADS, LEFT_OUT, BREAKER_OPEN,
 )  # fmt: skip
-OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING)  # only where the ledger is on a server
+OF_A_POOL = (SESSIONS, SESSIONS_MOST, SESSIONS_WAITING, REPLICA_LAG)  # only where the ledger is on a server
 OF_THE_DOOR = (
     ORDERS_WAITING, ORDERS_UNDER_WAY, ORDERS_LIMIT, ORDERS_REFUSED, BATCHES, BODIES_HELD, LOOP_LAG, CONNECTIONS,
     CONNECTIONS_LIMIT, CONNECTIONS_REFUSED, CONNECTIONS_CUT,

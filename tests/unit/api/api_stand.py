@@ -38,6 +38,8 @@ from kaipiao.ledger.memory import MemoryLedger
 from kaipiao.ledger.port import Ledger
 from kaipiao.ledger.postgresql import PostgresqlLedger
 from kaipiao.ledger.sqlite import SqliteLedger
+from kaipiao.operations.degradation.stale_reads import StaleReads
+from kaipiao.operations.degradation.state import undegraded
 from kaipiao.seal.sm2 import Sm2PrivateKey
 from kaipiao.settings import AccessSettings
 from on_every_ledger import on
@@ -81,6 +83,7 @@ def application(p: Point) -> FastAPI:
     async def cover(taxpayer: str) -> Cover:
         return await cover_of(p.ledger, taxpayer, "pretend", p.bureau.capabilities, p.clock)
 
+    degradation = undegraded()
     return create(
         Services(
             issuer=p.issuer,
@@ -93,6 +96,8 @@ def application(p: Point) -> FastAPI:
             readiness=ready,
             cover=cover,
             modes=modes(p),
+            degradation=degradation,
+            stale_reads=StaleReads(p.ledger, degradation),
             audit=lambda: read_trail(p.ledger, lambda head: True),
             public_key=lambda key_id: KEY.public_key,
             access=CHEAP,

@@ -16,6 +16,7 @@ from kaipiao.api.described.examples import example
 from kaipiao.api.described.openapi import problems
 from kaipiao.api.described.people_examples import AUDIT_EVENTS
 from kaipiao.api.filters import Moment, moment
+from kaipiao.api.lists import STALE, listed
 from kaipiao.api.pages import NEXT_PAGE, AfterPosition, Limit, link_to
 from kaipiao.api.views import stamp
 from kaipiao.ledger.port import Event, Span
@@ -45,7 +46,7 @@ class AuditEventView(BaseModel):
     "/events",
     response_model=list[AuditEventView],
     responses={
-        200: {"headers": NEXT_PAGE, "content": example(AUDIT_EVENTS)},
+        200: {"headers": NEXT_PAGE | STALE, "content": example(AUDIT_EVENTS)},
         **problems(*stated.CALLER, *stated.TAXPAYER_UNKNOWN, *stated.READING),
     },
     summary="审计视图 / The audit view",
@@ -100,7 +101,8 @@ async def events(
         order=order,
         span=Span(moment(made_from, "made_from"), moment(made_to, "made_to", day_end=True)),
     )
-    found = await page(services.ledger, wanted, after, limit)
+    found, stale = await listed(request, caller, lambda books: page(books, wanted, after, limit))
+    response.headers.update(stale)
     if found.next_place is not None:
         response.headers.update(link_to(request, found.next_place))
     return [_view(event) for event in found.events]

@@ -15,6 +15,7 @@ from kaipiao.api.described.stated import CALLER, INVOICE_UNKNOWN, ISSUING, READI
 from kaipiao.api.door.places import PLACE
 from kaipiao.api.envelope import body_of
 from kaipiao.api.filters import Filters, filters, next_page
+from kaipiao.api.lists import STALE, listed
 from kaipiao.api.pages import NEXT_PAGE
 from kaipiao.api.sales.later import ACCEPTED, PREFER, accepted, issue_or_accept, patience_of
 from kaipiao.api.sales.succession import linked
@@ -103,7 +104,7 @@ async def issue(request: Request, caller: Issuing) -> Response:
 @router.get(
     "",
     response_model=list[InvoiceView],
-    responses={200: {"headers": NEXT_PAGE, "content": example(LISTED)}, **READ_PROBLEMS},
+    responses={200: {"headers": NEXT_PAGE | STALE, "content": example(LISTED)}, **READ_PROBLEMS},
     summary="按订单号查询或列出 / Find by order, or list",
 )
 async def find(
@@ -125,8 +126,8 @@ async def find(
             for owner in owners
             for record in await services.ledger.find(owner, orders=[order])
         ]
-    page = await wanted.page(services.ledger, owners)
-    response.headers.update(next_page(request, wanted, page))
+    page, stale = await listed(request, caller, lambda books: wanted.page(books, owners))
+    response.headers.update({**stale, **next_page(request, wanted, page)})
     return [await linked(services, record) for record in page]
 
 

@@ -10,11 +10,10 @@ from kaipiao.ledger import login_counts
 from kaipiao.ledger.account_rows import account_of, account_row
 from kaipiao.ledger.accounts import Account, LoginLimit, LoginTry, LoginWait, SessionMarks
 from kaipiao.ledger.login_counts import SECOND, LoginCount, count_of
-from kaipiao.ledger.port import Event, EventDraft
+from kaipiao.ledger.port import EventDraft
 from kaipiao.ledger.postgresql import account_statements as sql
 from kaipiao.ledger.postgresql.handle import Handle
 from kaipiao.ledger.postgresql.texts import original, stored
-from kaipiao.ledger.postgresql.trail import settled_events
 from kaipiao.ledger.postgresql.transaction import Transaction
 from kaipiao.ledger.trail import instant_of, microseconds
 
@@ -116,9 +115,6 @@ class Accounts(Handle):
             _append(transaction, events)
 
         await self._write(give_back)
-
-    async def platform_events(self, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        return await settled_events(lambda: self._fetch(sql.PLATFORM_EVENTS, after, limit))
 
 
 async def _counts(transaction: Transaction, tries: Sequence[LoginTry], stale_at: int) -> dict[str, LoginCount]:

@@ -20,8 +20,8 @@ from kaipiao.ledger.alarms import (
 )
 from kaipiao.ledger.port import Event
 from kaipiao.ledger.postgresql.handle import Handle
+from kaipiao.ledger.postgresql.listing import settled_events
 from kaipiao.ledger.postgresql.statements import EVENT_COLUMNS
-from kaipiao.ledger.postgresql.trail import settled_events
 from kaipiao.ledger.postgresql.transaction import Transaction
 from kaipiao.ledger.trail import instant_of, microseconds
 

@@ -11,8 +11,8 @@ from kaipiao.ledger.continuity import Checkpoint, HourTotal, hours_to_count
 from kaipiao.ledger.port import Event, EventDraft
 from kaipiao.ledger.postgresql import statements as sql
 from kaipiao.ledger.postgresql.handle import Handle
+from kaipiao.ledger.postgresql.listing import settled_events
 from kaipiao.ledger.postgresql.rows import columns
-from kaipiao.ledger.postgresql.trail import settled_events
 from kaipiao.ledger.postgresql.transaction import Transaction
 from kaipiao.ledger.rows import instant
 from kaipiao.ledger.trail import instant_of, microseconds

@@ -16,6 +16,7 @@ from kaipiao.ledger.postgresql.reading import Reading
 from kaipiao.ledger.postgresql.requests import Requests
 from kaipiao.ledger.postgresql.revocations import Revocations
 from kaipiao.ledger.postgresql.shards import Shards
+from kaipiao.ledger.postgresql.standby import PRIMARY, Place, place_of
 from kaipiao.ledger.postgresql.trail import Trail
 from kaipiao.ledger.postgresql.uploads import Uploads
 
@@ -47,3 +48,8 @@ class PostgresqlLedger(
         for what, statement in CONTRADICTIONS.items():
             found += [f"{what}: {tuple(row)}" for row in await self._fetch_within(_AUDIT_SECONDS, statement)]
         return found
+
+    async def place(self) -> Place:
+        """Where the log of the primary ends now."""
+        (row,) = await self._fetch(PRIMARY)
+        return place_of(row)

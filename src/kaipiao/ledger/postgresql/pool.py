@@ -19,7 +19,7 @@ from kaipiao.ledger.pooling import SessionCounts
 from kaipiao.ledger.postgresql.faults import DATABASE_ERRORS, TOO_MANY_CONNECTIONS, fault_of
 from kaipiao.ledger.postgresql.limits import PoolLimits
 from kaipiao.ledger.postgresql.patience import ConnectPatience
-from kaipiao.ledger.postgresql.session import Session, connect
+from kaipiao.ledger.postgresql.session import Check, Session, check_primary, connect
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,18 @@ _WHILE_FULL = 1.0  # seconds
 class Pool:
     """At most `limits.most` sessions; those beyond `limits.least` go when they were idle for `idle_seconds`."""
 
-    def __init__(self, url: str, name: str, limits: PoolLimits, idle_seconds: float, patience: ConnectPatience) -> None:
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        limits: PoolLimits,
+        idle_seconds: float,
+        patience: ConnectPatience,
+        check: Check = check_primary,
+    ) -> None:
+        """`check`: what every new session must pass."""
         self.limits = limits
+        self._check = check
         self._url = url
         self._name = name
         self._idle_seconds = idle_seconds
@@ -45,7 +55,7 @@ class Pool:
         """A new session, outside of the pool. Raises `LedgerFault`."""
         begun = time.monotonic()
         try:
-            session = await connect(self._url, self._name, self._patience.seconds)
+            session = await connect(self._url, self._name, self._patience.seconds, self._check)
         except TimeoutError as error:
             self._patience.ran_out()
             raise LedgerFault(
@@ -94,6 +104,15 @@ class Pool:
         idle, self._idle = list(self._idle), deque()
         self._count -= len(idle)
         await asyncio.gather(*(session.close() for session in idle))
+
+    def abort(self) -> None:
+        """As `close`, for a server that may not answer any more: nothing is waited for."""
+        self._closed = True
+        while self._waiting:
+            self._wake(None)
+        while self._idle:
+            self._idle.pop().abort()
+            self._count -= 1
 
     async def _acquire(self) -> Session:
         while not self._closed:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from kaipiao.invoice.lifecycle import DEBT, State
+from kaipiao.invoice.lifecycle import DEBT
 from kaipiao.ledger.changes import money
-from kaipiao.ledger.port import ALWAYS, InvoiceRecord, SealedDocument, Span, Taxpayer
+from kaipiao.ledger.port import InvoiceRecord, SealedDocument, Taxpayer
 from kaipiao.ledger.postgresql import statements as sql
 from kaipiao.ledger.postgresql.handle import Handle
+from kaipiao.ledger.postgresql.listing import Listing
 from kaipiao.ledger.postgresql.rows import columns, order_digest, record_of
 from kaipiao.ledger.postgresql.texts import original, stored
-from kaipiao.ledger.rows import instant, stored_span
+from kaipiao.ledger.rows import instant
 from kaipiao.ledger.trail import microseconds
 
-_EXPORT_PAGE = 500
 
-
-class Reading(Handle):
-    """The reading operations of the port."""
+class Reading(Handle, Listing):
+    """The reading operations of the port, beside the lists."""
 
     async def save_taxpayers(self, taxpayers: Sequence[Taxpayer]) -> None:
         latest = {t.taxpayer: (t.taxpayer, stored(t.tenant), stored(t.name), json.dumps(t.channels)) for t in taxpayers}
@@ -47,29 +45,6 @@ class Reading(Handle):
             found += await self._fetch(sql.BY_NUMBERS, taxpayer, [stored(number) for number in numbers])
         return [record_of(row) for row in found]
 
-    async def page(
-        self,
-        taxpayer: str,
-        *,
-        states: Sequence[State] = (),
-        after: int = 0,
-        limit: int = 100,
-        kind: str | None = None,
-        channel: str | None = None,
-        made: Span = ALWAYS,
-    ) -> list[InvoiceRecord]:
-        wanted = [str(state) for state in states] if states else None
-        if made != ALWAYS:
-            filters = (wanted, kind, channel, *stored_span(made))
-            found = await self._fetch(sql.PAGE_MADE, taxpayer, after, limit, *filters)
-        elif kind is not None or channel is not None:
-            found = await self._fetch(sql.PAGE_OF, taxpayer, after, limit, wanted, kind, channel)
-        elif states:
-            found = await self._fetch(sql.PAGE_IN_STATES, taxpayer, after, limit, wanted)
-        else:
-            found = await self._fetch(sql.PAGE, taxpayer, after, limit)
-        return [record_of(row) for row in found]
-
     async def accepted_taxpayers(self) -> list[str]:
         return [taxpayer for (taxpayer,) in await self._fetch(sql.ACCEPTED_TAXPAYERS)]
 
@@ -79,11 +54,6 @@ class Reading(Handle):
     async def documents(self, taxpayer: str, ids: Sequence[int]) -> dict[int, SealedDocument]:
         found = await self._fetch(sql.DOCUMENTS, taxpayer, list(ids))
         return {identity: SealedDocument(*document) for identity, *document in found}
-
-    async def state_counts(self, taxpayer: str) -> dict[State, int]:
-        """A `Counter`: states that do not occur count 0."""
-        counts = {State(state): count for state, count in await self._fetch(sql.STATE_COUNTS, taxpayer)}
-        return +Counter(counts)
 
     async def issued_since(self, taxpayer: str, since: datetime) -> tuple[int, Decimal]:
         ((count, taken),) = await self._fetch(sql.ISSUED_SINCE, taxpayer, microseconds(since))
@@ -96,11 +66,3 @@ class Reading(Handle):
     async def last_made_at(self) -> datetime | None:
         ((latest,),) = await self._fetch(sql.LAST_MADE_AT)
         return instant(latest)
-
-    async def export(self) -> AsyncIterator[InvoiceRecord]:
-        for (taxpayer,) in await self._fetch(sql.TAXPAYERS_WITH_INVOICES):
-            after = 0
-            while page := await self.page(taxpayer, after=after, limit=_EXPORT_PAGE):
-                for record in page:
-                    yield record
-                after = page[-1].id

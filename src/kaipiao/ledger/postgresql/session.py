@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -72,13 +73,16 @@ class Session:
             self._doubts.append(code)
 
 
-async def connect(url: str, name: str, patience: float) -> Session:
-    """A checked connection. `name` is shown in pg_stat_activity; `patience` in seconds. Raises `LedgerFault`, database
-    errors and `TimeoutError`."""
+Check = Callable[[Session], Awaitable[None]]
+
+
+async def connect(url: str, name: str, patience: float, check: Check) -> Session:
+    """A connection that has passed the check. `name` is shown in pg_stat_activity; `patience` in seconds. Raises
+    `LedgerFault`, database errors and `TimeoutError`."""
     async with asyncio.timeout(patience):
         session = Session(await _reach(url, name))
         try:
-            await _check(session)
+            await check(session)
         except BaseException:
             session.abort()
             raise
@@ -95,12 +99,11 @@ async def _reach(url: str, name: str) -> Any:
         raise _pooler() from error
 
 
-async def _check(session: Session) -> None:
+async def check_primary(session: Session) -> None:
     """Writes go to the primary only, and what is acknowledged must be durable. The durability found is pinned to the
     session, so that nobody switches it off under us."""
     found = await session.connection.fetchrow(_LOOK)
-    if found["process"] != session.connection.get_server_pid():
-        raise _pooler()
+    refuse_pooler(session, found)
     if found["version"] < OLDEST_SERVER:
         raise _unfit("PostgreSQL 版本过低", f"PostgreSQL {found['version']} is too old; 14 is needed", "version")
     if found["recovering"]:
@@ -130,6 +133,12 @@ def _remarks(found: Any) -> list[LimitWarning]:
             )
         )
     return remarks
+
+
+def refuse_pooler(session: Session, found: Any) -> None:
+    """`found`: a row with the `process` that the server names. Raises `LedgerFault`."""
+    if found["process"] != session.connection.get_server_pid():
+        raise _pooler()
 
 
 def _pooler() -> LedgerFault:

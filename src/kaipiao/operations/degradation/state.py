@@ -55,6 +55,7 @@ class Degradation:
         self._told = Level.NORMAL
         self.share = 1.0  # of the design rate, at the last look
         self.why: str | None = None  # of a level set by hand
+        self.replica: Callable[[], bool] = lambda: False  # whether there is one that may be read
 
     @property
     def level(self) -> Level:
@@ -69,7 +70,7 @@ class Degradation:
 
     def measures(self) -> tuple[Measure, ...]:
         """Those that are in force now."""
-        return measures_at(self.level)
+        return measures_at(self.level, self.replica())
 
     async def set_by_hand(self, level: Level | None, why: str | None, actor: str | None) -> None:
         """None: by itself again."""
