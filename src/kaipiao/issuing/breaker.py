@@ -103,7 +103,7 @@ class Breaker:
     def may_begin(self, now: datetime) -> bool:
         """Whether one more call may begin now."""
         gap = self._gap(now)
-        return not self.open and (gap == 0 or now - self._last_call >= timedelta(seconds=gap))
+        return not self.open and (gap == 0 or abs(now - self._last_call) >= timedelta(seconds=gap))
 
     def begun(self, now: datetime) -> None:
         self._last_call = now
@@ -142,7 +142,8 @@ class Breaker:
 
     def begin_probe(self, now: datetime, hurry: bool) -> bool:
         """True if a probe may begin now; it then is under way until `probed`. Never two at a time."""
-        if not self.open or self._probing or now < self.probe_at(hurry):
+        put_back = now < self._last_probe  # the clock: it is not waited for
+        if not self.open or self._probing or (now < self.probe_at(hurry) and not put_back):
             return False
         self._probing = True
         return True

@@ -170,6 +170,22 @@ def test_a_slow_bureau_that_then_fails_opens_it_again() -> None:
     assert breaker.open
 
 
+def test_a_clock_that_is_put_back_stops_neither_probes_nor_the_calls_of_a_slow_bureau() -> None:
+    """Both waited until the clock had come to where it had been: an hour put back was an hour without a call."""
+    breaker = Breaker(RULES, START, random.Random(1))
+    for _ in range(3):
+        breaker.heard(Showed.SLOW, None, 0, START + timedelta(hours=1))
+    assert breaker.open
+    assert breaker.begin_probe(START, hurry=False)
+    breaker.probed(Showed.SLOW, None, START)
+    assert breaker.begin_probe(START + timedelta(seconds=10), hurry=False)
+    breaker.probed(Showed.SLOW, None, START + timedelta(seconds=10))
+    assert breaker.slow
+    assert not breaker.open
+    breaker.begun(START + timedelta(hours=1))
+    assert breaker.may_begin(START + timedelta(seconds=20))
+
+
 def test_the_drain_after_it_closed_starts_gently() -> None:
     breaker, now = opened(), START
     for _ in range(2):
