@@ -117,6 +117,8 @@ class MonthWatch:
     async def _confirm(self, place: tuple[str, str, str], content: MonthContent, now: datetime) -> None:
         if self._policy.confirm != "when_equal" or now.astimezone(SHANGHAI).day < self._policy.confirm_day:
             return
+        if content.closing is not None and content.closing.wish is Wish.UNCONFIRM:
+            return  # a person opened it again: he has something to mend, and says when it is done
         run = content.run
         if run is None or run.ended_at is None or self._judged.get(place) == run.id or _is_confirmed(content):
             return

@@ -71,6 +71,8 @@ class Book:
 
     async def save_run(self, findings: Sequence[FindingRow] = (), **changes: object) -> None:
         run = replace(self.run, **changes)  # type: ignore[arg-type]
+        if run == self.run and not findings:
+            return
         await self.save(replace(self.content, run=run), findings)
 
 

@@ -241,6 +241,30 @@ def test_by_itself_a_month_is_confirmed_only_where_the_settings_say_so(setting: 
     asyncio.run(story())
 
 
+def test_a_month_that_a_person_opened_again_is_not_confirmed_by_itself() -> None:
+    """It was, after the next comparison, and at once when the node had restarted: before what it was opened for was mended."""
+
+    async def story() -> None:
+        months = december(confirm="when_equal")
+        months.both()
+        months.clock._now = datetime(2026, 12, 9, 15, 0, tzinfo=UTC)
+        for _ in range(30):
+            months.clock.advance(3600)
+            await months.watch.round()
+        assert months.bureau.closed == {MONTH: MonthState.CONFIRMED}
+        await wish(months, Wish.UNCONFIRM)
+        for node in (months, months.of_store()):
+            for _ in range(15):
+                months.clock.advance(3600)
+                await node.watch.round()
+            assert months.bureau.closed == {}
+        await wish(months)  # he says so
+        await months.watch.round()
+        assert months.bureau.closed == {MONTH: MonthState.CONFIRMED}
+
+    asyncio.run(story())
+
+
 def test_by_itself_nothing_is_confirmed_while_something_is_open() -> None:
     async def story() -> None:
         months = december(confirm="when_equal")

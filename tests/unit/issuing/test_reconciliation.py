@@ -308,6 +308,29 @@ def test_a_list_that_is_being_made_is_looked_at_again_later() -> None:
     asyncio.run(story())
 
 
+def test_while_a_list_is_being_made_nothing_is_written_again_and_again() -> None:
+    """Each look, every five seconds, was a commit, for hours, for every taxpayer of the platform."""
+
+    async def story() -> None:
+        months = Months()
+        months.both()
+
+        async def slow(taxpayer: str, ticket: str, packet: int) -> Answer[ListPacket]:
+            return Answer(Heard.IN_PROGRESS, code="10")
+
+        months.bureau.list_packet = slow  # type: ignore[method-assign]
+        await months.begin(Manner.LIST)
+        versions = []
+        for _ in range(20):
+            await months.reconciler.go_on(*months.place)
+            months.clock.advance(5)
+            book = await months.ledger.month_book(*months.place)
+            versions.append(book.version if book else 0)
+        assert versions[0] == versions[-1]
+
+    asyncio.run(story())
+
+
 def test_a_month_of_several_packets_is_read_whole() -> None:
     async def story() -> None:
         months = Months()
