@@ -154,6 +154,19 @@ def _ended(budget: Budget, stock: Stock, at: datetime) -> Ended | None:
     return Ended(budget, begin, instant) if at >= begin else None
 
 
+def next_end(budgets: Collection[Budget], stock: Stock, at: datetime) -> datetime:
+    """Until when nothing but another stock can end what has not ended at this instant."""
+    instants = {Bound.MONTH_END: month_end(at), Bound.YEAR_END: year_end(at)}
+    ends = [instants[Bound.MONTH_END], instants[Bound.YEAR_END]]
+    for budget in budgets:
+        begin = _CLOCKS[budget.bound](budget, stock) if budget.bound in _CLOCKS else None
+        if budget.bound in instants:
+            begin = instants[budget.bound] - _seconds(budget)
+        if begin is not None and begin > at:
+            ends.append(begin)
+    return min(ends)
+
+
 def _seconds(budget: Budget) -> timedelta:
     return timedelta(seconds=float(budget.limit))
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from kaipiao.clock import SHANGHAI, month_of, year_of
 from kaipiao.errors import BudgetEnded, CannotIssue, Halted, NumbersExhausted, QuotaExhausted, QuotaNotValid
-from kaipiao.issuing.budgets import Bound, Budget, BudgetTable, Ended, Stock, ended
+from kaipiao.issuing.budgets import Bound, Budget, BudgetTable, Ended, Stock, ended, next_end
 from kaipiao.issuing.modes import Mode, ModeState
 from kaipiao.language import Text
 from kaipiao.ledger.port import Ledger
@@ -42,6 +42,15 @@ class Known:
     reasons: Mapping[tuple[str | None, str], str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Clear:
+    """With this stock nothing stops from `since` on, before `until`: judged once, not for every order."""
+
+    stock: Stock
+    since: datetime
+    until: datetime
+
+
 class Gate:
     """`kinds`: the kind of each channel, by its name."""
 
@@ -50,14 +59,20 @@ class Gate:
         self.table = table
         self._kinds = kinds
         self.known = Known()
+        self._clear: dict[tuple[str, str, str], _Clear] = {}
         self.short: set[Place] = set()  # numbers or quota ran out in a commit; the controller looks at these first
 
     def check(self, taxpayer: str, channel: str, invoice: str, at: datetime) -> None:
         """Raise the `CannotIssue` that holds for an invoice made at this instant; nothing otherwise."""
         self.check_mode(taxpayer, channel)
+        place, stock = (taxpayer, channel, invoice), self.known.stocks.get((taxpayer, channel))
+        clear = self._clear.get(place)
+        if stock is None or (clear is not None and clear.stock is stock and clear.since <= at < clear.until):
+            return
         stops = [end for end in self.ended(taxpayer, channel, invoice, at) if end.budget.stops]
         if stops:
             raise error_of(stops[0], taxpayer)
+        self._clear[place] = _Clear(stock, at, next_end(self.budgets_of(taxpayer, channel, invoice), stock, at))
 
     def check_mode(self, taxpayer: str, channel: str) -> None:
         """Raise `Halted` while it is. The only thing that holds back a successor: one that mends a late debt must not wait for

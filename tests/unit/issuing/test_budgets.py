@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from kaipiao.authority.channel import Capabilities
 from kaipiao.clock import SHANGHAI, month_close
-from kaipiao.errors import SettingsFault
+from kaipiao.errors import CannotIssue, SettingsFault
 from kaipiao.issuing.budgets import Bound, Ended, Stock, ended, load, parse
+from kaipiao.issuing.gate import Gate, Known
+from kaipiao.ledger.memory import MemoryLedger
 
 SELLER = "91440300MA5EXMPL17"
 LEQI = Capabilities(True, 100, 5000, 600, 86400, 172800, 43200, 10, 600, 60)
 TABLE = load()
+BEGIN = datetime(2026, 12, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -142,3 +145,31 @@ def test_the_table_of_the_package_has_a_row_for_every_bound_a_date_and_a_source(
     text = (files("kaipiao.issuing") / "data" / "contingency.toml").read_text("utf-8")
     assert "dated = 20" in text
     assert all(budget.why.zh and budget.why.en for budget in TABLE.of("leqi", "general", "x"))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40 * 24 * 60), st.sampled_from(["general", "special"])), min_size=1, max_size=12),
+    st.one_of(st.none(), st.integers(-30 * 24 * 60, 20 * 24 * 60)),
+    st.one_of(st.none(), st.integers(0, 40 * 24 * 60)),
+    st.booleans(),
+)
+def test_the_gate_says_at_every_instant_what_judging_anew_would_say(
+    orders: list[tuple[int, str]], debt: int | None, until: int | None, early: bool
+) -> None:
+    """It remembers until when nothing ends, instead of judging seven budgets for each order."""
+
+    def after(minutes: int | None) -> datetime | None:
+        return None if minutes is None else BEGIN + timedelta(minutes=minutes)
+
+    table = load(*([(own(bound="month_end", limit=3600), "ours")] if early else []))
+    stock = Stock(debt=after(debt), quota_until=after(until), numbers=5, quota=Decimal(5))
+    gate = Gate(MemoryLedger("n1"), table, {"leqi": "leqi"})
+    gate.known = Known({(SELLER, "leqi"): stock})
+    for minutes, kind in orders:  # a clock may also go back
+        at = BEGIN + timedelta(minutes=minutes)
+        stops = [end for end in gate.ended(SELLER, "leqi", kind, at) if end.budget.stops]
+        if stops:
+            with pytest.raises(CannotIssue):
+                gate.check(SELLER, "leqi", kind, at)
+        else:
+            gate.check(SELLER, "leqi", kind, at)
