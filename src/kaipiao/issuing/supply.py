@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
+from math import ceil
 from typing import TypeVar
 
 from kaipiao.authority.channel import Answer, Channel, Outcome
@@ -19,7 +20,7 @@ from kaipiao.errors import BooksContradicted
 from kaipiao.issuing import trail
 from kaipiao.issuing.breakers import Breakers
 from kaipiao.issuing.calls import Calls
-from kaipiao.issuing.cover import rate_of
+from kaipiao.issuing.demand import demand_of
 from kaipiao.issuing.errands import Errands
 from kaipiao.issuing.pace import Pace
 from kaipiao.issuing.policy import Policy
@@ -142,17 +143,16 @@ class Supply:
         year = year_of(now)
         await self._expire(taxpayer, channel.name, year, now)
         counts = await self._ledger.number_counts(taxpayer, channel.name, year)
-        per_hour, _ = await self._per_hour(taxpayer, channel.name, now)
-        ahead = self.hours_ahead(channel.name)
         size = self._policy.segment_size
-        enough = max(size * self._policy.refill_below, per_hour * max(self._policy.refill_hours, ahead))
+        refill, _ = await self._wanted(taxpayer, channel.name, now, self._policy.refill_hours)
+        enough = max(size * self._policy.refill_below, refill)
         # What other nodes hold in memory serves nobody else: while none is free, a node without any waits for more.
         if counts.free + counts.leased >= enough and counts.free:
             return True
         if not self._sure_of(year_of, now):
             return False
-        wanted_now = max(size, int(per_hour * max(self._policy.stock_hours, ahead)))
-        quantity = min(wanted_now, channel.capabilities.segment_limit)
+        stock, _ = await self._wanted(taxpayer, channel.name, now, self._policy.stock_hours)
+        quantity = min(max(size, stock), channel.capabilities.segment_limit)
         wanted = SegmentRequest(taxpayer, channel.name, year, channel.serial(), quantity)
         request = await self._ledger.open_segment_request(wanted, now)
         call = partial(channel.pull_numbers, taxpayer, request.quantity, request.serial)
@@ -168,13 +168,17 @@ class Supply:
         await self._ledger.fill_segment(taxpayer, request.serial, segment.first, segment.last, self._clock.now())
         return True
 
-    async def _per_hour(self, taxpayer: str, channel: str, now: datetime) -> tuple[int, Decimal]:
-        """Invoices and quota of the last hour; before a planned maintenance no less than in this hour of other weeks."""
+    async def _wanted(self, taxpayer: str, channel: str, now: datetime, hours: float) -> tuple[int, Decimal]:
+        """Invoices and quota for so many hours at the rate of the last one; before a planned maintenance no less than what all
+        hours to its end take, each by its own rate."""
         issued, amount = await self._ledger.issued_since(taxpayer, now - timedelta(hours=1))
-        if not self.hours_ahead(channel):
-            return issued, amount
-        usual = await rate_of(self._ledger, taxpayer, now)
-        return max(issued, usual.invoices), max(amount, usual.quota)
+        ahead = self.hours_ahead(channel)
+        longest = max(hours, ahead)
+        invoices, quota = ceil(issued * longest), amount * Decimal(str(longest))
+        if not ahead:
+            return invoices, quota
+        usual = (await demand_of(self._ledger, taxpayer, now)).until(ahead)
+        return max(invoices, usual[0]), max(quota, usual[1])
 
     def _sure_of(self, period: Callable[[datetime], object], now: datetime) -> bool:
         """Whether the bureau's clock, which may differ a little, is in the same year or month."""
@@ -191,14 +195,10 @@ class Supply:
         month = month_of(now)
         account = await self._ledger.quota(taxpayer, channel.name, month)
         self._valid_until[(taxpayer, channel.name)] = (month, account.valid_until)
-        _, per_hour = await self._per_hour(taxpayer, channel.name, now)
-        ahead = self.hours_ahead(channel.name)
         valid = account.valid_until is None or account.valid_until > now
         step = self._policy.quota_step
-        enough = max(
-            step * Decimal(str(self._policy.refill_below)),
-            per_hour * Decimal(str(max(self._policy.refill_hours, ahead))),
-        )
+        _, refill = await self._wanted(taxpayer, channel.name, now, self._policy.refill_hours)
+        enough = max(step * Decimal(str(self._policy.refill_below)), refill)
         if account.left >= enough and valid:
             return True
         if not self._sure_of(month_of, now):
@@ -210,7 +210,8 @@ class Supply:
         if standing.value.month != month:  # around the turn of a month the two clocks may not agree on it
             _say("quota.of_another_month", taxpayer, standing.value.month)
             return False
-        stock = (per_hour * Decimal(str(max(self._policy.stock_hours, ahead)))).quantize(Decimal("0.01"))
+        _, wanted = await self._wanted(taxpayer, channel.name, now, self._policy.stock_hours)
+        stock = wanted.quantize(Decimal("0.01"))
         half = (standing.value.usable / 2).quantize(Decimal("0.01"), ROUND_DOWN)
         amount = min(max(step, min(stock, half)), standing.value.usable)  # others may issue for this taxpayer too
         if amount <= 0 or standing.value.paused:

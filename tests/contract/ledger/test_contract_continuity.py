@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kaipiao.invoice.lifecycle import State
+from kaipiao.issuing.cover import keep_hours
+from kaipiao.issuing.demand import FOUR_WEEKS, LAST_HOUR, Rate, demand_of
 from kaipiao.ledger.continuity import HOUR, Checkpoint, HourTotal
 from kaipiao.ledger.port import EventDraft
 from ledger_books import CHANNEL, NOW, OTHER_TAXPAYER, TAXPAYER, Books, on_every_ledger
@@ -117,6 +119,28 @@ async def test_who_has_no_invoices_has_no_hours_and_a_long_gap_is_counted_in_ste
     later = end + timedelta(days=40)
     assert await books.ledger.keep_hours(TAXPAYER, later - timedelta(days=28), later) == 48
     assert await books.ledger.hours(TAXPAYER, [NOW]) == [], "what is older than four weeks is forgotten"
+
+
+@on_every_ledger
+async def test_the_rate_of_an_hour_comes_from_four_weeks_that_were_counted_from_the_invoices(books: Books) -> None:
+    """Sold: on four Thursdays at noon 1, 2, 3, 1; on one at 13:00; on a Wednesday at noon 5."""
+    await books.download(1000)
+    block = await books.block(13)
+    noon = [NOW - timedelta(days=7 * n, minutes=-30) for n in (1, 2, 2, 3, 3, 3, 4)]
+    others = [NOW - timedelta(days=7) + HOUR, *[NOW - timedelta(days=8)] * 5]
+    made = sorted([*noon, *others])
+    await books.admit(
+        *(books.order(block, n, made_at=at, quota=Decimal("1.00")) for n, at in enumerate(made)),
+    )
+    while not await keep_hours(books.other, TAXPAYER, NOW + timedelta(minutes=10)):
+        continue
+    demand = await demand_of(books.ledger, TAXPAYER, NOW + timedelta(minutes=15))
+    assert demand.now == Rate(3, Decimal("3.00"), FOUR_WEEKS, 4)
+    assert demand.gone == 0.25
+    assert [(rate.invoices, rate.samples) for rate in demand.hours[1:3]] == [(1, 4), (0, 4)]
+    assert demand.hours[6 * 24].invoices == 5, "on Wednesday"
+    assert sum(rate.invoices for rate in demand.hours) == 3 + 1 + 5
+    assert (await demand_of(books.ledger, OTHER_TAXPAYER, NOW)).now == Rate(0, Decimal("0.00"), LAST_HOUR, 1)
 
 
 @on_every_ledger
