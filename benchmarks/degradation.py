@@ -18,8 +18,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import from_replica
+
 from kaipiao.api.views import InvoiceView
 from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.postgresql import Unavailable
 from kaipiao_lab.processes import get
 from kaipiao_lab.sales import Sales
 
@@ -133,6 +136,10 @@ def main() -> int:
             found["kept_over_new_tls_connection"] = round(kept / anew, 2)
         finally:
             bench.close()
+    try:
+        found["primary_cpu_lists_from_replica_over_primary"] = round(from_replica.measured(), 3)
+    except (ImportError, Unavailable) as missing:
+        sys.stdout.write(f"lists from a replica are not measured: {missing}\n")
     sys.stdout.write(json.dumps(found) + "\n")
     return 0
 

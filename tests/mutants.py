@@ -511,6 +511,13 @@ MUTANTS = [
         (f"{WAYS}test_a_read_from_a_server_that_says_nothing_ends_as_a_fault",),
     ),
     Mutant(
+        "a caller misses its own write in a list of the standby",
+        "operations/degradation/stale_reads.py",
+        "None if seen is None or self._own.since(subject, seen.at) else seen",
+        "seen",
+        ("tests/unit/operations/test_stale_reads.py::test_who_has_written_since_the_look_is_answered_by_the_primary",),
+    ),
+    Mutant(
         "a pooler in between is taken for the server",
         "ledger/postgresql/session.py",
         'if found["process"] != session.connection.get_server_pid():',
