@@ -292,6 +292,8 @@ def _alarm_row(sort: Sort) -> str:
     ends = [_trigger(one) for one in sort.clears]
     if sort.lapse is not None:
         ends.append(f"{sort.lapse.total_seconds() / 3600:g} h 无新情况 without news")
+    if sort.of_node:
+        ends.append("节点重启 its node starts anew: `node.started`")
     group = " ".join(f"`{name}`" for name in ("taxpayer", *sort.group))
     repeat = f"{sort.repeat.total_seconds() / 3600:g} h"
     return f"| `{sort.name}` | {_both(sort.title)} | {opens} | {group} | {'<br>'.join(ends)} | {repeat} |"

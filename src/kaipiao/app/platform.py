@@ -165,10 +165,11 @@ class Platform:
             self._side_loops.append(Loop("revocations", self._share_revocations, SystemClock(), REVOCATIONS_REST))
         for loop in self._side_loops:
             opened.push_async_callback(loop.stop, self._policy.stop_grace)
-            loop.start()
         if self._issuing:
             await self.node.start()
             opened.push_async_callback(self.node.stop)
+        for loop in self._side_loops:  # what they see comes after `node.started`, which ends the alarms of before
+            loop.start()
 
     def _outages(self) -> Loop:
         ours = (self._audit_sealer, self._public, self._workers, self.clock)

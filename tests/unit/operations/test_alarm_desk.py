@@ -163,6 +163,37 @@ def test_a_storm_of_a_thousand_alarms_is_one_message_with_the_count_a_first_and_
     played(story)
 
 
+def test_what_a_node_saw_before_it_was_killed_is_not_told_for_ever() -> None:
+    """A bug: breakers, heartbeats, the clock and the level of load are kept in memory, so after a restart nothing ended their
+    alarms, and they were told again every few hours."""
+
+    async def story(stand: Stand, desk: AlarmDeskWork) -> None:
+        seen = (
+            ("breaker.opened", OPENED),
+            ("clock.skewed", {"skew_ms": 900}),
+            ("alarm.heartbeat", {"dependency": "d", "seconds": 90}),
+            ("degrade.raised", {"level": 1, "share": 20}),
+        )
+        for node in ("n1", "n2"):
+            for kind, data in seen:
+                await stand.happens(kind, **{**data, "node": node, "endpoint": f"https://{node}", "dependency": node})
+        await stand.happens("breaker.opened", **{**OPENED, "endpoint": "https://both", "node": "n1"})
+        await stand.happens("breaker.opened", **{**OPENED, "endpoint": "https://both", "node": "n2"})
+        await stand.later(desk)
+        await stand.later(desk)
+        told = len(stand.messages())
+        await stand.happens("node.started", node="n1")
+        await stand.later(desk)
+        assert {(one.name, one.last["node"]) for one in stand.alarms() if not one.is_open} == {
+            (name, "n1") for name in ("breaker", "clock", "heartbeat", "degraded")
+        }
+        assert {one.closed_by for one in stand.alarms()} == {None, "node.started"}
+        assert sum(one.is_open for one in stand.alarms()) == 5
+        assert len(stand.messages()) == told
+
+    played(story)
+
+
 def test_a_thousand_events_of_one_group_are_one_alarm_and_one_message() -> None:
     async def story(stand: Stand, desk: AlarmDeskWork) -> None:
         for place in range(1000):

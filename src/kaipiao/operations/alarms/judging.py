@@ -9,7 +9,7 @@ from datetime import datetime
 
 from kaipiao.ledger.alarms import Alarm, Silence
 from kaipiao.ledger.port import Event
-from kaipiao.operations.alarms.sorts import Severity, Sort
+from kaipiao.operations.alarms.sorts import STARTED, Severity, Sort
 
 MOST_OPEN = 5000  # alarms of their own; what comes beyond is one alarm for each sort
 LAPSED = "lapsed"
@@ -50,6 +50,8 @@ def judge(board: Board, events: Iterable[Event], sorts: Mapping[str, Sort], now:
         for kind in {one.kind for one in (*sort.opens, *sort.clears)}:
             by_kind.setdefault(kind, []).append(sort)
     for event in events:
+        if event.kind == STARTED:
+            _start_anew(board, event, sorts, now)
         for sort in by_kind.get(event.kind, ()):
             _judge_one(board, event, sort, now)
 
@@ -60,6 +62,15 @@ def lapse(board: Board, sorts: Mapping[str, Sort], now: datetime) -> None:
         sort = sorts.get(alarm.name)
         if sort is None or (sort.lapse is not None and alarm.last_at + sort.lapse <= now):
             board.put(replace(alarm, closed_at=now, closed_by=LAPSED))
+
+
+def _start_anew(board: Board, event: Event, sorts: Mapping[str, Sort], now: datetime) -> None:
+    """What a node saw before it started is over, or it will say so again; what another one saw as well stays."""
+    node = event.data.get("node")
+    for alarm in list(board.open.values()):
+        sort = sorts.get(alarm.name)
+        if sort is not None and sort.of_node and node == alarm.first.get("node") == alarm.last.get("node"):
+            board.put(replace(alarm, closed_at=now, closed_by=STARTED))
 
 
 def _judge_one(board: Board, event: Event, sort: Sort, now: datetime) -> None:

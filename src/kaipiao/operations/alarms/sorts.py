@@ -16,7 +16,10 @@ from typing import Any
 from kaipiao.language import Text
 from kaipiao.ledger.port import Event
 
-FIELDS = frozenset({"name", "group", "opens", "clears", "repeat_hours", "lapse_hours", "title", "text", "step"})
+STARTED = "node.started"  # {node}
+FIELDS = frozenset(
+    {"name", "group", "opens", "clears", "repeat_hours", "lapse_hours", "of_node", "title", "text", "step"}
+)
 
 
 class Severity(StrEnum):
@@ -59,7 +62,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """A sort of alarms."""
+    """A sort of alarms. `of_node`: it is what one node saw, and knows no more of when it starts anew."""
 
     name: str
     group: tuple[str, ...]
@@ -70,6 +73,7 @@ class Sort:
     repeat: timedelta
     clears: tuple[Trigger, ...] = ()
     lapse: timedelta | None = None
+    of_node: bool = False
 
     def opened_by(self, event: Event) -> Severity | None:
         """How severe; None: it opens none."""
@@ -92,7 +96,8 @@ def sorts() -> dict[str, Sort]:
 
 def kinds(all_sorts: Mapping[str, Sort]) -> frozenset[str]:
     """The events that matter to any of them."""
-    return frozenset(one.kind for sort in all_sorts.values() for one in (*sort.opens, *sort.clears))
+    found = frozenset(one.kind for sort in all_sorts.values() for one in (*sort.opens, *sort.clears))
+    return found | {STARTED} if any(sort.of_node for sort in all_sorts.values()) else found
 
 
 def read(raw: Mapping[str, Any]) -> dict[str, Sort]:
@@ -115,6 +120,7 @@ def _sort(name: str, entry: Mapping[str, Any]) -> Sort:
             step=_text(entry["step"]),
             repeat=_hours(entry["repeat_hours"]),
             lapse=None if lapse is None else _hours(lapse),
+            of_node=_yes(entry.get("of_node", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise ValueError(f"alarms.toml: [{name}]: {wrong}") from wrong
@@ -143,6 +149,12 @@ def _word(name: object) -> str:
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"no name of a field: {name!r}")
     return name
+
+
+def _yes(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"of_node: true or false, not {value!r}")
+    return value
 
 
 def _hours(value: float) -> timedelta:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from kaipiao.ledger.alarms import Alarm, Message
 from kaipiao.operations.alarms.judging import LAPSED, Board
-from kaipiao.operations.alarms.sorts import Severity, Sort
+from kaipiao.operations.alarms.sorts import STARTED, Severity, Sort
 from kaipiao.operations.alarms.words import Words
 
 OPENED, REPEATED, RECOVERED = "opened", "repeated", "recovered"
@@ -47,7 +47,7 @@ def tell(
         avoid = tuple(sorted({str(one.last.get("channel")) for one in alarms if one.name == ABOUT_CHANNELS}))
         messages.append(Message(board.last_id, make_key(), kind, severity, at, at, title, text, data, avoid))
 
-    ended = [one for one in board.closed if one.told_at is not None and one.closed_by != LAPSED]
+    ended = [one for one in board.closed if one.told_at is not None and one.closed_by not in (LAPSED, STARTED)]
     for severity in manner.routes:
         message(RECOVERED, severity, [one for one in _of(ended, severity) if board.silence_of(one, now) is None])
         for kind, due in _due(board, sorts, manner, told, now, severity).items():
