@@ -81,7 +81,7 @@ class Client:
 
 async def run(rule: Rule, day: Day, info: Path, patience: float) -> list[book.Sold]:
     """The client's book at the end of the day, or after so many real seconds."""
-    far = await FarSide.open(read_info(info))
+    far = await FarSide.open(read_info(info), day.speed)
     try:
         orders = day.orders(far.sellers)
         begin = far.clock.now().timestamp() + SOON * far.clock.function.speed

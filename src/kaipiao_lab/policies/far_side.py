@@ -23,6 +23,7 @@ from kaipiao.invoice.drafting import complete
 from kaipiao.invoice.model import Draft, Party, Seller
 from kaipiao.issuing.pace import Pace
 from kaipiao_lab.policies.bureau import GENERAL
+from kaipiao_lab.policies.day import LIMITS
 from kaipiao_lab.policies.rules import Sight, pause
 
 QUOTA = Decimal(30_000_000)
@@ -64,10 +65,11 @@ class FarSide:
         self._numbers: dict[str, deque[str]] = {seller: deque() for seller in self._sellers}
 
     @classmethod
-    async def open(cls, info: Mapping[str, Any]) -> FarSide:
-        """With numbers and quota for every seller. Raises `NoStock`."""
+    async def open(cls, info: Mapping[str, Any], speed: float) -> FarSide:
+        """With numbers and quota for every seller; it waits for answers as long as the platform does at such a `speed` of the
+        clock. Raises `NoStock`."""
         tls = TlsSettings(Path(info["ca_file"]), Path(info["client_certificate"]), Path(info["client_key"]))
-        transport = Transport(tls, Timeouts(), Limits(connections=CONNECTIONS))
+        transport = Transport(tls, Timeouts().divided(speed), Limits(connections=CONNECTIONS))
         function = await ask_clock(transport, info["clock_url"])
         if function is None:
             raise NoStock("the bureau's clock does not answer")
@@ -151,7 +153,7 @@ def _settings(info: Mapping[str, Any]) -> LeqiSettings:
         sydwptbh=info["sydwptbh"],
         ylbm=info["ylbm"],
         sm4_key_hex=info["sm4_key"],
-        limits={"upload_batch": 1},
+        limits=LIMITS,
     )
 
 

@@ -1,7 +1,9 @@
 """`make policy-matrix`: the named policies and ours, each against a bureau of its own, with the same day of faults.
 
 The last line on stdout is one JSON object keyed by policy: doubled, held_but_denied, not_issued, human, p99_s (`judge`).
-All policies run at the same time. Traffic stays on loopback; the run is bounded in time and ends what it started.
+All policies run at the same time. Traffic stays on loopback; the run is bounded in time and ends what it started. Exit code
+0: ours is clean and each other shows its fault; 1: it is not so; 3: time was up, so that the figures count what was not
+done as well and prove nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kaipiao_lab.bench import Bench
@@ -27,10 +29,19 @@ from kaipiao_lab.processes import Command
 
 GRACE = 15.0  # real seconds that a client may take beyond its patience
 LOOK = 0.02
+WRONG, CUT = 1, 3  # exit codes
 MEMORY = Path("/dev/shm")  # noqa: S108 — a directory of our own is made in it
 
 
-def of_baseline(place: Path, rule: Rule, day: Day) -> Figures:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`undone`: sales whose outcome the client did not know when its time was up; the figures count them as well."""
+
+    figures: Figures
+    undone: int
+
+
+def of_baseline(place: Path, rule: Rule, day: Day) -> Outcome:
     """One policy's day. Raises `NotStarted`."""
     place.mkdir(parents=True)
     process = Bureau.command(place, day)
@@ -47,11 +58,12 @@ def of_baseline(place: Path, rule: Rule, day: Day) -> Figures:
     finally:
         client.stop()
         process.stop()
-    sold = list(book.read(place / "client.ndjson"))
-    cut = sum(each.believes == "open" for each in sold)
-    if cut:
-        sys.stderr.write(f"{rule.name}: time was up before {cut} sales had an outcome: its figures are too large\n")
-    return judge(sold, bureau.close_books(place), ended_at)
+    return _judged(place, bureau, list(book.read(place / "client.ndjson")), ended_at)
+
+
+def _judged(place: Path, bureau: Bureau, sold: list[book.Sold], ended_at: float) -> Outcome:
+    undone = sum(each.believes == "open" for each in sold)
+    return Outcome(judge(sold, bureau.close_books(place), ended_at), undone)
 
 
 def _client(place: Path, info: dict[str, object], rule: Rule, day: Day) -> Command:
@@ -68,7 +80,7 @@ def _wait(client: Command, seconds: float) -> None:
         time.sleep(LOOK)
 
 
-def of_ours(place: Path, day: Day) -> Figures:
+def of_ours(place: Path, day: Day) -> Outcome:
     """Ours, on the same day. Raises `NotStarted`."""
     bench = Bench(place, ours.sizes(day))
     try:
@@ -81,7 +93,7 @@ def of_ours(place: Path, day: Day) -> Figures:
     finally:
         bench.close()
     book.write(place / "client.ndjson", sold)
-    return judge(sold, bureau.close_books(place), ended_at)
+    return _judged(place, bureau, sold, ended_at)
 
 
 def _tell(place: Path, bureau: Bureau) -> None:
@@ -89,9 +101,9 @@ def _tell(place: Path, bureau: Bureau) -> None:
     sys.stderr.write(f"{place.name}: {json.dumps(bureau.hits.counts)}\n")
 
 
-def matrix(directory: Path, day: Day, rules: Sequence[Rule] = BASELINES) -> dict[str, Figures]:
-    """The figures of every policy, ours first."""
-    tasks: dict[str, Callable[[], Figures]] = {OURS: lambda: of_ours(directory / OURS, day)}
+def matrix(directory: Path, day: Day, rules: Sequence[Rule] = BASELINES) -> dict[str, Outcome]:
+    """What became of every policy, ours first."""
+    tasks: dict[str, Callable[[], Outcome]] = {OURS: lambda: of_ours(directory / OURS, day)}
     for rule in rules:
         tasks[rule.name] = lambda rule=rule: of_baseline(directory / rule.name, rule, day)  # type: ignore[misc]
     with ThreadPoolExecutor(len(tasks)) as threads:
@@ -104,6 +116,15 @@ def faults_of(figures: dict[str, Figures], rules: Sequence[Rule] = BASELINES) ->
     wrong = [] if figures[OURS].clean() else [f"{OURS}: {figures[OURS]}"]
     blind = [rule for rule in rules if not getattr(figures[rule.name], rule.shows)]
     return wrong + [f"{rule.name}: its fault ({rule.shows}) was not seen, the run was blind" for rule in blind]
+
+
+def cut_of(outcomes: dict[str, Outcome]) -> list[str]:
+    """Whose time was up before its sales were done."""
+    return [
+        f"{name}: time was up before {each.undone} sales had an outcome: its figures are too large"
+        for name, each in outcomes.items()
+        if each.undone
+    ]
 
 
 def in_memory() -> Path | None:
@@ -119,11 +140,12 @@ def main() -> int:
     options = parser.parse_args()
     day = replace(QUICK if options.quick else FULL, seed=options.seed)
     with tempfile.TemporaryDirectory(prefix="kaipiao-policies-", dir=in_memory()) as scratch:
-        figures = matrix(options.keep or Path(scratch), day)
-    faults = faults_of(figures)
-    sys.stderr.writelines(f"{fault}\n" for fault in faults)
+        outcomes = matrix(options.keep or Path(scratch), day)
+    figures = {name: each.figures for name, each in outcomes.items()}
+    cut, faults = cut_of(outcomes), faults_of(figures)
+    sys.stderr.writelines(f"{line}\n" for line in cut + faults)
     sys.stdout.write(json.dumps({name: each.as_dict() for name, each in figures.items()}) + "\n")
-    return 1 if faults else 0
+    return CUT if cut else WRONG if faults else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from kaipiao_lab.auditor import NEGATIVE
 from kaipiao_lab.bench import Bench, Sizes
 from kaipiao_lab.policies.book import Belief, Sold
 from kaipiao_lab.policies.bureau import START, Bureau
-from kaipiao_lab.policies.day import Day
+from kaipiao_lab.policies.day import LIMITS, Day
 
 ASKS_FOR_PEOPLE = NEGATIVE | {"conflict"}
 POLICY = {"quota_step": 10_000_000, "segment_size": 5000}  # a day's stock, as every baseline begins with
@@ -86,4 +86,4 @@ def states_of(database: Path) -> dict[str, str]:
 
 
 def sizes(day: Day) -> Sizes:
-    return Sizes(speed=day.speed, seed=day.seed, start=START, policy=POLICY, limits={"upload_batch": 1}, own_seal=False)
+    return Sizes(speed=day.speed, seed=day.seed, start=START, policy=POLICY, limits=LIMITS, own_seal=False)
