@@ -41,7 +41,8 @@ class Loop:
         self._clock = clock
         self._most = most
         self._real = real or SystemClock()
-        self._woken = asyncio.Event()
+        self._woken = False
+        self._resting: asyncio.Future[None] | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -49,12 +50,14 @@ class Loop:
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     def wake(self) -> None:
-        self._woken.set()
+        self._woken = True
+        if self._resting is not None:
+            self._resting.cancel()
 
     async def stop(self, grace: float) -> None:
         """Let the work under way come to its end within `grace` real seconds, then cut it."""
         self._stopping = True
-        self._woken.set()
+        self.wake()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=grace)
             self._task.cancel()
@@ -82,15 +85,15 @@ class Loop:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        sleeping = asyncio.ensure_future(clock.sleep(seconds))
-        waking = asyncio.ensure_future(self._woken.wait())
+        self._resting = asyncio.ensure_future(clock.sleep(seconds))
+        if self._woken:
+            self._resting.cancel()
         try:
-            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._resting})
         finally:
-            sleeping.cancel()
-            waking.cancel()
-            await asyncio.gather(sleeping, waking, return_exceptions=True)
-        self._woken.clear()
+            if self._resting.cancel():
+                await asyncio.gather(self._resting, return_exceptions=True)
+            self._resting, self._woken = None, False
 
 
 class Node:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kaipiao.errors import KaipiaoError, LedgerFault, OutcomeUnknown
 from kaipiao.ledger.memory import MemoryLedger
+from kaipiao_lab.simulation.ledger_watch import LedgerWatch
 from kaipiao_lab.simulation.ledger_words import WRITES, told
 from kaipiao_lab.simulation.processes import WORLD
 from kaipiao_lab.simulation.recording import Recording
@@ -40,9 +41,16 @@ class Unsound:
     """Each node's handle on the common store, with the weather of the moment. Calls that were sent outlive their sender."""
 
     def __init__(
-        self, sound: MemoryLedger, weather: Weather, chance: random.Random, story: Story, recording: Recording | None
+        self,
+        sound: MemoryLedger,
+        weather: Weather,
+        chance: random.Random,
+        story: Story,
+        recording: Recording | None,
+        watch: LedgerWatch,
     ) -> None:
         self.sound = sound
+        self._watch = watch
         self._weather = weather
         self._chance = chance.random
         self._story = story
@@ -87,7 +95,9 @@ class Unsound:
                     self._later(name, operation, values, named)
                 self._fault(name, "in doubt, later" if kind < 0.33 else "in doubt, never")
                 raise OutcomeUnknown()
+            self._watch.doing(self.sound.writer, name, values)
             result = await operation(*values, **named)
+            self._watch.done(self.sound.writer, name, values, result)
             self._story.tell(told(name, values, result))
             await self._pause()
             if doubt:
@@ -112,7 +122,9 @@ class Unsound:
 
         async def arrive() -> None:
             try:
+                self._watch.doing(self.sound.writer, name, values)
                 result = await operation(*values, **named)
+                self._watch.done(self.sound.writer, name, values, result)
             except KaipiaoError as error:
                 self._story.tell(f"ledger {name} came late and was refused: {error.code}")
             else:

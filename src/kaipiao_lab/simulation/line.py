@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -54,7 +55,9 @@ class Line:
         label: str,
         judge: Judge,
         clock: Clock,
+        calls: Counter[tuple[str, str]],
     ) -> None:
+        """`calls`: (label, taxpayer) → how many are under way."""
         self.capabilities = capabilities
         self._bureau = bureau
         self._weather = weather
@@ -63,6 +66,7 @@ class Line:
         self._label = label
         self._judge = judge
         self._clock = clock
+        self._calls = calls
         self.breaker_is_open: Callable[[], bool] = lambda: False
         self._serials = 0
 
@@ -78,7 +82,7 @@ class Line:
         word = self._word(self._weather.words)
         if word != "ok":
             self._fault(f"upload {wire_id}: {word}")
-        answer = await self._carry("upload", partial(self._take, taxpayer, copies, word))
+        answer = await self._carry("upload", taxpayer, partial(self._take, taxpayer, copies, word))
         self._judge.heard(answer.outcome, [copy.number for copy in copies], self._bureau.now())
         self._story.tell(f"upload {wire_id} of {', '.join(c.number for c in copies)}: {answer.outcome} {answer.value}")
         return answer
@@ -114,7 +118,7 @@ class Line:
 
     async def poll(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
         self._judge.calling(taxpayer, self._label)
-        return await self._carry("poll", partial(self._results, taxpayer, submission))
+        return await self._carry("poll", taxpayer, partial(self._results, taxpayer, submission))
 
     def _results(self, taxpayer: str, submission: str) -> Answer[list[ItemResult]]:
         items = self._bureau.results(taxpayer, submission)
@@ -143,7 +147,7 @@ class Line:
             return Answer(Outcome.OK, None if found is None else Held(number, found.digest, total))
 
         self._judge.calling(taxpayer, self._label)
-        return await self._carry("ask", look)
+        return await self._carry("ask", taxpayer, look)
 
     def content_digest(self, item: UploadItem) -> bytes:
         if self._luck(self._weather.unreadable):
@@ -153,30 +157,30 @@ class Line:
 
     async def pull_numbers(self, taxpayer: str, quantity: int, serial: str) -> Answer[Segment]:
         give = partial(self._bureau.give_numbers, taxpayer, quantity, serial)
-        return await self._carry("numbers", lambda: Answer(Outcome.OK, give()))
+        return await self._carry("numbers", taxpayer, lambda: Answer(Outcome.OK, give()))
 
     async def quota(self, taxpayer: str) -> Answer[QuotaStanding]:
-        return await self._carry("quota", lambda: Answer(Outcome.OK, self._bureau.quota(taxpayer)))
+        return await self._carry("quota", taxpayer, lambda: Answer(Outcome.OK, self._bureau.quota(taxpayer)))
 
     async def move_quota(self, taxpayer: str, amount: Decimal, serial: str, *, returning: bool) -> Answer[QuotaGrant]:
         def give() -> Answer[QuotaGrant]:
             grant = self._bureau.give_quota(taxpayer, amount, serial)
             return Answer(Outcome.REJECTED, code="quota") if grant is None else Answer(Outcome.OK, grant)
 
-        return await self._carry("move_quota", give)
+        return await self._carry("move_quota", taxpayer, give)
 
     async def standing(self, taxpayer: str) -> Answer[TaxpayerStanding]:
         def look() -> Answer[TaxpayerStanding]:
             reason = self._bureau.standing.get(taxpayer)
             return Answer(Outcome.OK, TaxpayerStanding(taxpayer, "x", "03", reason is None, reason))
 
-        return await self._carry("standing", look)
+        return await self._carry("standing", taxpayer, look)
 
     async def rates(self, taxpayer: str) -> Answer[list[Decimal]]:
-        return await self._carry("rates", lambda: Answer(Outcome.OK, [Decimal("0.13"), Decimal("0.06")]))
+        return await self._carry("rates", taxpayer, lambda: Answer(Outcome.OK, [Decimal("0.13"), Decimal("0.06")]))
 
     async def health(self) -> Answer[None]:
-        return await self._carry("health", lambda: Answer(Outcome.OK))
+        return await self._carry("health", "", lambda: Answer(Outcome.OK))
 
     def serial(self) -> str:
         self._serials += 1
@@ -185,7 +189,14 @@ class Line:
     async def close(self) -> None:
         """A line has nothing to close."""
 
-    async def _carry(self, service: str, deliver: Callable[[], Answer[T]]) -> Answer[T]:
+    async def _carry(self, service: str, taxpayer: str, deliver: Callable[[], Answer[T]]) -> Answer[T]:
+        self._calls[(self._label, taxpayer)] += 1
+        try:
+            return await self._carried(service, deliver)
+        finally:
+            self._calls[(self._label, taxpayer)] -= 1
+
+    async def _carried(self, service: str, deliver: Callable[[], Answer[T]]) -> Answer[T]:
         weather, luck = self._weather, self._chance.random
         await asyncio.sleep(luck() * TRANSIT)  # to connect: a paused node wakes here and sends all the same
         if weather.outage == "gone":

@@ -125,38 +125,41 @@ class VirtualLoop:
         process.held.clear()
 
     def _until(self, main: asyncio.Task[Any]) -> None:
-        turns = 0
+        """Half of the turns are the oldest's, half are anybody's. Written out in one piece: it runs 15,000 times a seed."""
+        ready, chance, turns, most = self._ready, self._chance, 0, self._most
         while not main.done():
-            if not self._ready:
+            if not ready:
                 self._advance()
-                turns = 0
-            self._turn()
+                most, turns = most - turns, 0
             turns += 1
-            self._most -= 1
-            if turns > AT_ONCE or self._most < 0:
-                raise Stuck(
-                    f"work without a pause at {self._now:.3f} s" if self._most >= 0 else "the seed does not end"
-                )
+            if turns > AT_ONCE or most < 0:
+                raise Stuck(f"work without a pause at {self._now:.3f} s" if most >= 0 else "the seed does not end")
+            drawn = chance()
+            call = ready.pop(0 if drawn < 0.5 else int((drawn - 0.5) * 2 * len(ready)))
+            if call.gone:
+                continue
+            owner = call.owner
+            if owner is None or (owner.alive and not owner.paused):
+                call.room.run(call.do, *call.given)
+            else:
+                self._hold(owner, call)
 
     def _advance(self) -> None:
-        if not self._timers:
-            raise Stuck("everybody waits, and nothing will come")
-        self._now = max(self._now, self._timers[0][0])
-        while self._timers and self._timers[0][0] <= self._now:
-            self._ready.append(heapq.heappop(self._timers)[3])
+        """To the next instant at which something is to be done."""
+        ready, timers = self._ready, self._timers
+        while not ready:
+            if not timers:
+                raise Stuck("everybody waits, and nothing will come")
+            self._now = max(self._now, timers[0][0])
+            while timers and timers[0][0] <= self._now:
+                call = heapq.heappop(timers)[3]
+                if not call.gone:
+                    ready.append(call)
 
-    def _turn(self) -> None:
-        ready = self._ready
-        drawn = self._chance()
-        call = ready.pop(0 if drawn < 0.5 else int((drawn - 0.5) * 2 * len(ready)))
-        if call.gone:
-            return
-        if call.owner is not None and not (call.owner.alive and not call.owner.paused):
-            if not call.owner.held:
-                self._holding.append(call.owner)
-            call.owner.held.append(call)
-            return
-        call.room.run(call.do, *call.given)
+    def _hold(self, owner: Process, call: Call) -> None:
+        if not owner.held:
+            self._holding.append(owner)
+        owner.held.append(call)
 
     def _sweep(self) -> None:
         """End all tasks, those of killed processes too, so that nothing of this seed reaches into the next."""

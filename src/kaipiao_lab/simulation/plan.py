@@ -22,6 +22,9 @@ STARTS = {
 }
 
 
+HIDING = 5  # every so many-th world's bureau is one that hides and refuses
+
+
 @dataclass(slots=True)
 class Phase:
     """`seconds` of the machine's, at `speed`; `orders` placed meanwhile; `kills`, `pauses`, `jumps`: how many."""
@@ -55,11 +58,12 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     chance = random.Random(f"plan {seed}")  # noqa: S311 — repeatable, no secret
     start = chance.choices(list(STARTS), [6, 2, 1, 2])[0]
+    hiding = seed % HIDING == 0
     rules = Rulebook(
-        hide=chance.choice([0.0, 900.0, 20 * HOUR]),
+        hide=20 * HOUR if hiding else chance.choice([0.0, 900.0, 20 * HOUR]),
         quota_total=Decimal(chance.choice([1_000_000, 1_000_000, 12_000])),
         quota_days=chance.choice([None, None, None, 1.0]),
-        refuses_first=chance.random() < 0.5,
+        refuses_first=hiding or chance.random() < 0.5,
     )
     capabilities = Capabilities(
         number_first=True,
@@ -76,7 +80,14 @@ def plan_of(seed: int) -> Plan:
     )
     nodes = chance.choices([1, 2, 3], [5, 3, 2])[0]
     return Plan(
-        seed, start, nodes, chance.choice([1, 2, 3]), rules, capabilities, _policy(chance), _phases(chance, start)
+        seed,
+        start,
+        nodes,
+        chance.choice([1, 2, 3]),
+        rules,
+        capabilities,
+        _policy(chance),
+        _phases(chance, start, hiding),
     )
 
 
@@ -100,13 +111,20 @@ def _policy(chance: random.Random) -> Policy:
     )
 
 
-def _phases(chance: random.Random, start: str) -> list[Phase]:
+def _phases(chance: random.Random, start: str, hiding: bool) -> list[Phase]:
     phases = [_trade(chance, orders=12)]
     if start == "the 13th":
         phases += [Phase("to the 12th", 6.0, 11.6 * 24 * HOUR / 6, ledger=Weather(), wire=WireWeather())]
-    for _ in range(chance.randint(3, 5)):
+    phases += [_denial(chance)] if hiding else []
+    for _ in range(chance.randint(2, 4) if hiding else chance.randint(3, 5)):
         phases.append(chance.choices([_trade, _storm, _outage, _night], [3, 5, 2, 2])[0](chance))
     return phases
+
+
+def _denial(chance: random.Random) -> Phase:
+    """Answers are lost, and the bureau refuses what it holds and does not show: many denials that are none."""
+    wire = WireWeather(unheard=0.3, refused=0.15)
+    return Phase("denial", 14.0, 240.0, _orders(chance), pauses=chance.randint(0, 1), wire=wire)
 
 
 def _orders(chance: random.Random) -> int:

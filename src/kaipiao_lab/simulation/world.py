@@ -16,6 +16,7 @@ from kaipiao_lab.simulation.bureau import Bureau
 from kaipiao_lab.simulation.clients import Clients
 from kaipiao_lab.simulation.judge import Judge, WatchedStore
 from kaipiao_lab.simulation.ledger_faults import Unsound, Weather
+from kaipiao_lab.simulation.ledger_watch import LedgerWatch
 from kaipiao_lab.simulation.line import CHANNEL, Line
 from kaipiao_lab.simulation.loop import VirtualLoop
 from kaipiao_lab.simulation.node import Plant, plant
@@ -32,7 +33,7 @@ from kaipiao_lab.simulation.wire_weather import WireWeather
 GRAIN = (0.6, 1.6)
 DOUBT_GRAIN = (0.02, 0.6)
 ENDS = frozenset({State.CONFIRMED, State.CANCELLED, State.REJECTED, State.EXPIRED, State.REPLACED, State.CONFLICT})
-PEACE_SPEED = 9000.0
+PEACE_SPEED = 18_000.0
 LONGEST_PEACE = 120.0  # machine's seconds
 JUMPS = (-7200.0, -600.0, -30.0, -0.5, 0.5, 30.0, 200.0)  # the settle time is longer than the forward ones
 
@@ -46,6 +47,10 @@ class World:
         self.story = Story(lambda: (loop.time(), self.time.seconds()))
         self.store = WatchedStore()
         self.judge = Judge(plan.rules, self.store)
+        policy = plan.policy
+        self.ledger_watch = LedgerWatch(
+            self.store, self.judge.breaks, loop.time, self.time.now, policy.shard_seconds, policy.abandoned_seconds
+        )
         self.bureau = Bureau(plan.rules, self.time.now, self.story.tell)
         self.sellers = SELLERS[: plan.sellers]
         self.ledger_weather, self.wire_weather = Weather(), WireWeather()
@@ -92,10 +97,10 @@ class World:
         run, clock = self.runs[name], self.clocks[name]
         process = Process(f"{name}.{run}")
         sound = MemoryLedger(process.name, lease_clock=self.loop.time, store=self.store)
-        unsound = Unsound(sound, self.ledger_weather, self.chance, self.story, self.recording)
+        unsound = Unsound(sound, self.ledger_weather, self.chance, self.story, self.recording, self.ledger_watch)
         line = Line(
             self.bureau, self.plan.capabilities, self.wire_weather, self.chance, self.story, process.name,
-            self.judge, clock,
+            self.judge, clock, self.ledger_watch.calls,
         )  # fmt: skip
         pauses = LoopClock(clock, self.chance, self.time, GRAIN)
         doubts = LoopClock(clock, self.chance, self.time, DOUBT_GRAIN)
