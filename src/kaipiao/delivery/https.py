@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+from kaipiao.authority.transport.resolve import Resolver
 from kaipiao.errors import SettingsFault
 from kaipiao.language import Text
 
@@ -28,13 +29,14 @@ _PIECE = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where to. The path of a robot is its password: it shows in no repr. `internal`: may lead into a private network or to
-    this machine."""
+    this machine. `names`: in threads of its own, so that a name server that hangs takes none from issuing."""
 
     tls: bool
     host: str
     port: int
     path: str = field(repr=False)
     internal: bool = False
+    names: Resolver = field(default_factory=Resolver, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ async def post(
 
 async def _address(target: Target) -> str | None:
     """The first address that may be connected to. Raises `socket.gaierror`."""
-    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    return next((str(one[4][0]) for one in found if may_connect(str(one[4][0]), target.internal)), None)
+    found = await target.names.addresses(target.host, target.port)
+    return next((one.ip for one in found if may_connect(one.ip, target.internal)), None)
 
 
 def may_connect(address: str, internal: bool) -> bool:

@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -21,6 +22,7 @@ from kaipiao.delivery.wording import fitted, line, lines
 
 SUBJECT, TEXT, ANSWERS = 200, 64 * 1024, 64 * 1024  # bytes at most
 _HELLO = "kaipiao"
+_THREADS = ThreadPoolExecutor(4, "kaipiao-mail")  # a server or a name that hangs takes none from issuing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Mailbox:
 
     async def send(self, notice: Notice) -> Verdict:
         call = _Call(self, written(self, notice))
-        task = asyncio.create_task(asyncio.to_thread(call.run))
+        task = asyncio.get_running_loop().run_in_executor(_THREADS, call.run)
         try:
             async with asyncio.timeout(self.patience):
                 return await asyncio.shield(task)
@@ -125,6 +127,8 @@ class _Call:
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """Raises `OSError`, `ssl.SSLError`."""
+        if self._over:  # while it waited for a thread
+            raise ConnectionAbortedError
         made = socket.create_connection((host, port), timeout)
         with self._lock:
             if self._over:

@@ -7,10 +7,13 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -25,10 +28,12 @@ from transport.pki import Authority
 from delivery.receivers import Receiver, answer, receiver
 from kaipiao.delivery.channels import notifier_of
 from kaipiao.delivery.https import may_connect
+from kaipiao.delivery.mail import Mailbox
 from kaipiao.delivery.port import DELIVERED, Notice, Notifier, Outcome, Verdict
 from kaipiao.delivery.rate import Rate
 from kaipiao.delivery.robots import RULES
 from kaipiao.errors import SettingsFault
+from kaipiao.operations.time_sources.sntp import TimeServer
 from kaipiao.settings import AlarmChannelSettings
 
 AT = datetime(2026, 11, 3, 1, 0, tzinfo=UTC)
@@ -349,3 +354,34 @@ def test_in_no_minute_more_goes_out_than_the_robot_takes(limits: tuple[tuple[int
         for place, at in enumerate(taken):
             assert sum(at <= other < at + seconds for other in taken[place : place + many + 1]) <= many
     assert len(taken) >= limits[0][0] * 4, "and not much less"
+
+
+def test_a_name_server_that_hangs_takes_no_thread_from_anybody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: names of channels were looked up in the event loop's own threads, in which large sales are read too."""
+    hanging = threading.Event()
+
+    def lookup(*asked: object, **more: object) -> list[object]:
+        hanging.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        box = Mailbox(
+            "m", "mail.example", 25, "starttls", "a@b.example", ("c@b.example",), ssl.create_default_context()
+        )
+        server = TimeServer("ntp.example")
+        hook = channel("webhook", tmp_path, 1)
+        trying = [asyncio.create_task(one) for one in (*(hook.send(NOTICE) for _ in range(8)), box.send(NOTICE))]
+        asking = asyncio.create_task(server.read())
+        await asyncio.sleep(0.05)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: 7), 3) == 7
+        finally:
+            hanging.set()
+            await asyncio.gather(asking, *trying)
+
+    asyncio.run(run())

@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from kaipiao.authority.transport.resolve import Resolver
 from kaipiao.issuing.clock_gate import Reading
 
 PORT = 123
@@ -27,20 +28,15 @@ class TimeServer:
         self.name = f"ntp:{address}"
         self._host, self._port = _parse(address)
         self._now = now
+        self._names = Resolver()  # in threads of its own: a name server that hangs takes none from issuing
 
     async def read(self) -> Reading | None:
         """None when it does not answer in time, or not with something that a sound server would say."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[bytes, float]] = loop.create_future()
+        answer: asyncio.Future[tuple[bytes, float]] = asyncio.get_running_loop().create_future()
         cookie = secrets.token_bytes(8)
         try:
-            transport, _ = await asyncio.wait_for(
-                loop.create_datagram_endpoint(
-                    lambda: _Waiter(answer, cookie, self._now), remote_addr=(self._host, self._port)
-                ),
-                PATIENCE,
-            )
-        except (OSError, TimeoutError, UnicodeError):
+            transport = await asyncio.wait_for(self._reached(_Waiter(answer, cookie, self._now)), PATIENCE)
+        except (OSError, TimeoutError):
             return None
         try:
             sent = self._now()
@@ -51,6 +47,20 @@ class TimeServer:
         finally:
             transport.close()
         return reading(self.name, packet, sent, received)
+
+    async def _reached(self, waiter: _Waiter) -> asyncio.DatagramTransport:
+        """A socket for the first address that there is a way to. Raises `OSError`."""
+        last = OSError("no address")
+        for address in await self._names.addresses(self._host, self._port):
+            try:
+                transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                    lambda: waiter, remote_addr=address.sockaddr[:2]
+                )
+            except OSError as error:
+                last = error
+            else:
+                return transport
+        raise last
 
 
 class _Waiter(asyncio.DatagramProtocol):
