@@ -60,6 +60,7 @@ NAMES = {
     "callers wait behind the numbering of accepted orders": "how long callers wait: `make bench` and the named test",
     "accepted orders wait for as long as there is a crowd": "a crowd that stays: the named test",
     "after a slow batch accepted orders rest without end": "a crowd that stays: the named test",
+    "numbers of an earlier lease stay in memory": "the epoch check stands behind it, and they are dropped when it refuses one",
     "a number may be given twice (memory)": "the epoch check stands before it: two lines of defence",
     "quota of another month booked as this one's": "the check of the grant stands behind it: two lines of defence",
     "a round waits for its slowest call": "how long others wait: the named test",

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kaipiao.ledger.memory import MemoryStore
-from kaipiao.ledger.port import AdmitOutcome
+from kaipiao.ledger.port import Admission, AdmitOutcome
 
 NEVER = float("-inf")
 AHEAD = 250.0  # a clock may be ahead by nearly so much
@@ -50,9 +50,7 @@ class LedgerWatch:
     def done(self, run: str, name: str, values: tuple[Any, ...], result: Any) -> None:
         if name == "admit":
             for admission, each in zip(values[0], result, strict=True):
-                if each.outcome is AdmitOutcome.NUMBER_USED:
-                    fact = f"{admission.order} came with {admission.number}, which is another's"
-                    self._breaks("a number in hand is bound to one order", fact, admission.number)
+                self._was_admitted(admission, each.outcome)
         elif name == "hold_shards":
             node = run.split(".", maxsplit=1)[0]
             time = self._time()
@@ -60,6 +58,15 @@ class LedgerWatch:
             self._seen[node] = (time, since if time < last + 2 * self._lease else time)
         elif name == "release_shards" and len(values) == 1:
             self._seen[run.split(".", maxsplit=1)[0]] = (NEVER, NEVER)
+
+    def _was_admitted(self, admission: Admission, outcome: AdmitOutcome) -> None:
+        if outcome is AdmitOutcome.NUMBER_USED:
+            fact = f"{admission.order} came with {admission.number}, which is another's"
+            self._breaks("a number in hand is bound to one order", fact, admission.number)
+        block = self._store.blocks.get((admission.taxpayer, admission.block or 0))
+        if outcome is AdmitOutcome.ADMITTED and block is not None and block.epoch != admission.epoch:
+            fact = f"{admission.order} {admission.number} of epoch {admission.epoch}, now {block.epoch}"
+            self._breaks("a number counts only while the epoch of its block holds", fact, admission.order)
 
     def _lets_go(self, run: str, taxpayers: Sequence[str]) -> None:
         for taxpayer in taxpayers:
