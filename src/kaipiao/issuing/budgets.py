@@ -108,7 +108,12 @@ class BudgetTable:
 
     def __init__(self, rows: Iterable[Budget]) -> None:
         self._rows = sorted(rows, key=lambda row: row.rank, reverse=True)
+        self._named = {row.taxpayer for row in self._rows}
         self._found: dict[tuple[str, str, str], tuple[Budget, ...]] = {}
+
+    def own(self, taxpayer: str) -> str | None:
+        """The taxpayer where a row names it. All others have the same budgets."""
+        return taxpayer if taxpayer in self._named else None
 
     def of(self, channel: str, invoice: str, taxpayer: str) -> tuple[Budget, ...]:
         """The row of each bound that counts for these. `channel`: its kind; `invoice`: special or general."""

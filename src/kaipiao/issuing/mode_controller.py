@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice, product
 from typing import Any
 
 from kaipiao.authority.channel import Capabilities
@@ -38,6 +39,7 @@ PAGE = 1000
 REST, SOON = 1.0, 0.05  # real seconds between rounds; when another node was faster
 MOST_AHEAD = timedelta(seconds=300)  # of another node's clock, that is believed
 TRIES = 40  # until what was said here is seen in the trail
+COUNTED_AT_ONCE = 20  # taxpayers whose hours are counted in one round: a second must not wait for all of them
 STOCK_BOUNDS = frozenset({Bound.NUMBERS, Bound.QUOTA, Bound.MONTH_END, Bound.YEAR_END})
 BudgetKey = tuple[str, str, str, str]  # taxpayer, channel, invoice kind, bound
 
@@ -75,6 +77,8 @@ class ModeController:
         self._capabilities = capabilities
         self._endpoints = endpoints
         self.places = places
+        self._served = frozenset(places)
+        self._kept = {place for place in places if gate.keeps_stock(*place)}
         self._taxpayers = sorted({taxpayer for taxpayer, _ in places})
         self._clock = clock
         self._holds = holds
@@ -146,8 +150,7 @@ class ModeController:
             place: Stock(debt=self.debts.get(place), quota_until=self._quota_until(*place)) for place in self.places
         }
         out = {(t, c) for t, c, _, bound in before.budgets if bound in STOCK_BOUNDS} | self._gate.short
-        kept = {p for p in self.places if self._gate.keeps_stock(*p)}
-        for place in (out | kept) & stocks.keys():
+        for place in (out | self._kept) & stocks.keys():
             counts = await self._ledger.number_counts(*place, year_of(now))
             account = await self._ledger.quota(*place, month_of(now))
             stocks[place] = replace(
@@ -181,21 +184,30 @@ class ModeController:
 
     def _ours(self, key: Key) -> bool:
         taxpayer, channel = key
-        return channel in self._capabilities if taxpayer is None else (taxpayer, channel) in self.places
+        return channel in self._capabilities if taxpayer is None else (taxpayer, channel) in self._served
 
     def _budgets(self, before: Worked, stocks: Mapping[Place, Stock], now: datetime) -> dict[BudgetKey, str]:
-        """Clocks are judged by who works for the taxpayer, stock by whoever looked."""
+        """Clocks are judged by who works for the taxpayer, stock by whoever looked. Of those who are alike, and most are while
+        nothing happens, it is found once."""
         after: dict[BudgetKey, str] = {}
-        for (taxpayer, channel), stock in stocks.items():
-            for kind in Kind:
-                over = {end.budget.bound for end in self._ended(taxpayer, channel, kind, stock, now)}
-                for bound in Bound:
-                    key = (taxpayer, channel, kind.value, bound.value)
-                    judged = stock.numbers is not None if bound in STOCK_BOUNDS else self._holds(taxpayer)
-                    if (bound in over) if judged else (key in before.budgets):
-                        after[key] = before.budgets.get(key, now.isoformat())
+        former = {key[:2] for key in before.budgets}
+        found: dict[tuple[str | None, str, Stock], dict[Kind, set[Bound]]] = {}
+        for place, stock in stocks.items():
+            alike = (self._gate.table.own(place[0]), place[1], stock)
+            if alike not in found:
+                found[alike] = {kind: self._over(*place, kind, stock, now) for kind in Kind}
+            if place not in former and not any(found[alike].values()):
+                continue
+            for kind, bound in product(Kind, Bound):
+                key = (*place, kind.value, bound.value)
+                judged = stock.numbers is not None if bound in STOCK_BOUNDS else self._holds(place[0])
+                if (bound in found[alike][kind]) if judged else (key in before.budgets):
+                    after[key] = before.budgets.get(key, now.isoformat())
         kept = {key: since for key, since in before.budgets.items() if key[:2] not in stocks}
         return {**kept, **after}
+
+    def _over(self, taxpayer: str, channel: str, kind: Kind, stock: Stock, now: datetime) -> set[Bound]:
+        return {end.budget.bound for end in self._ended(taxpayer, channel, kind, stock, now)}
 
     def _ended(self, taxpayer: str, channel: str, kind: Kind, stock: Stock, now: datetime) -> list[Ended]:
         return ended(self._gate.budgets_of(taxpayer, channel, kind.value), stock, now)
@@ -204,7 +216,7 @@ class ModeController:
         """Where every kind of invoice is stopped, by which bound."""
         stopped: dict[tuple[str, str], dict[str, str]] = {}
         for taxpayer, channel, kind, bound in budgets:
-            if (taxpayer, channel) in self.places and self._gate.stops(taxpayer, channel, kind, bound):
+            if (taxpayer, channel) in self._served and self._gate.stops(taxpayer, channel, kind, bound):
                 stopped.setdefault((taxpayer, channel), {}).setdefault(kind, bound)
         return {
             place: min(bounds.values()) for place, bounds in stopped.items() if set(bounds) == {k.value for k in Kind}
@@ -282,10 +294,11 @@ class ModeController:
         return trail.platform(kind, now, taxpayer, **data)
 
     async def _count_hours(self, now: datetime) -> None:
-        """Once an hour, of the taxpayers that this node works for; a long gap in steps."""
-        for taxpayer in filter(self._holds, self._taxpayers):
-            hour = whole_hour(now - SETTLED)
-            if self._hours_kept.get(taxpayer) != hour and await keep_hours(self._ledger, taxpayer, now):
+        """Once an hour, of the taxpayers that this node works for, some each round; a long gap in steps."""
+        hour = whole_hour(now - SETTLED)
+        due = (t for t in self._taxpayers if self._hours_kept.get(t) != hour and self._holds(t))
+        for taxpayer in islice(due, COUNTED_AT_ONCE):
+            if await keep_hours(self._ledger, taxpayer, now):
                 self._hours_kept[taxpayer] = hour
 
     # --- asked -----------------------------------------------------------------------------------------------------------

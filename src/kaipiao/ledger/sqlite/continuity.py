@@ -30,6 +30,17 @@ FIRST_CHECKPOINT = """
 INSERT INTO checkpoint (name, version, content) VALUES (?, 1, ?) ON CONFLICT (name) DO NOTHING
 """
 NEXT_CHECKPOINT = "UPDATE checkpoint SET version = version + 1, content = ? WHERE name = ? AND version = ?"
+# From one taxpayer to the next through the index of a state: who owes nothing costs nothing.
+# lint: all taxpayers: who has invoices in this state
+OWING = """
+WITH RECURSIVE owing (taxpayer) AS (
+    SELECT min(taxpayer) FROM invoice WHERE state = ?1 AND state <> 'confirmed'
+    UNION ALL
+    SELECT (SELECT min(taxpayer) FROM invoice WHERE state = ?1 AND state <> 'confirmed' AND taxpayer > owing.taxpayer)
+    FROM owing WHERE owing.taxpayer IS NOT NULL
+)
+SELECT taxpayer FROM owing WHERE taxpayer IS NOT NULL
+"""
 # The oldest of a state comes first in its index: almost always the first row is of this channel.
 DEBT_OF = """
 SELECT made_at FROM invoice WHERE taxpayer = ? AND channel = ? AND state = ? AND state <> 'confirmed' ORDER BY made_at LIMIT 1
@@ -71,14 +82,16 @@ class Continuity(Handle):
         return await self._read(read)
 
     async def debts_of(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
-        wanted = [(*place, str(state)) for place in sorted(places) for state in DEBT]
+        asked = sorted(places)
 
         def read(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
             oldest: dict[tuple[str, str], int] = {}
-            for taxpayer, channel, state in wanted:
-                row = connection.execute(DEBT_OF, (taxpayer, channel, state)).fetchone()
-                if row is not None:
-                    oldest[taxpayer, channel] = min(row[0], oldest.get((taxpayer, channel), row[0]))
+            for state in map(str, DEBT):
+                owing = {taxpayer for (taxpayer,) in connection.execute(OWING, (state,))}
+                for place in (place for place in asked if place[0] in owing):
+                    row = connection.execute(DEBT_OF, (*place, state)).fetchone()
+                    if row is not None:
+                        oldest[place] = min(row[0], oldest.get(place, row[0]))
             return {place: instant_of(at) for place, at in oldest.items()}
 
         return await self._read(read)
