@@ -17,7 +17,7 @@ from kaipiao.ledger.sqlite.migrations import statements as split
 
 PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count", "token_revocation"}  # of the installation
 ALARMS = {"alarm_desk", "alarm", "silence", "message"}  # of the installation: one may be about a taxpayer
-NOT_BUSINESS = {"request", "outage", "outage_watch", "migration", "chain_tip", "chain_head", "node", "sqlite_stat1", "sqlite_stat4"} | PEOPLE | ALARMS
+NOT_BUSINESS = {"request", "checkpoint", "outage", "outage_watch", "migration", "chain_tip", "chain_head", "node", "sqlite_stat1", "sqlite_stat4"} | PEOPLE | ALARMS
 Rows = list[tuple[str, str, str]]
 
 
@@ -141,3 +141,14 @@ def fill(connection: sqlite3.Connection) -> None:
 def test_the_schema_is_shipped_with_the_package() -> None:
     assert "CREATE TABLE invoice" in schema()
     assert Path(str(files("kaipiao.ledger.sqlite"))).is_dir()
+
+
+def test_no_statement_reads_all_entries_of_the_quota(connection: sqlite3.Connection) -> None:
+    """Giving a predecessor's quota back did: 230 ms on the only writer for each million invoices, and nobody issued meanwhile."""
+    migrate(connection)
+    found = {name: text for name, text in vars(sql).items() if isinstance(text, str) and "quota_entry" in text}
+    assert len(found) >= 4
+    for name, text in found.items():
+        parameters = (None,) * len(re.findall(r"\?", text))
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters).fetchall()
+        assert not any(re.search(r"SCAN quota_entry|AUTOMATIC", step[3]) for step in plan), name

@@ -93,7 +93,7 @@ def _store(transaction: Transaction, desk: Desk) -> None:
     insert(sql.INSERT_DOCUMENT, [rows.document_row(a, a.document) for a in numbered if a.document is not None])
     used = Counter((a.taxpayer, a.block) for a in numbered)
     many(sql.USE_NUMBERS, [(count, *key) for key, count in used.items()])
-    _release_quota(transaction, desk.released)
+    _release_quota(transaction, desk)
     _store_quota(transaction, [a for a in numbered if a.quota])
     many(sql.REPLACE_ORDER, [(successor.id, live.taxpayer, live.order) for live, successor in desk.replaced])
     many(sql.REPLACE_INVOICE, [(live.taxpayer, live.id) for live, _ in desk.replaced])
@@ -101,11 +101,16 @@ def _store(transaction: Transaction, desk: Desk) -> None:
         transaction.append(event, invoice)
 
 
-def _release_quota(transaction: Transaction, released: list[tuple[InvoiceRecord, int]]) -> None:
-    owners = [(live.taxpayer, live.id) for live, _ in released]
-    transaction.many(sql.DROP_QUOTA_ISSUE, owners)
-    transaction.many(sql.TAKE_NO_QUOTA, owners)
-    given = [(-amount, -amount, live.taxpayer, live.channel, live.month) for live, amount in released]
+def _release_quota(transaction: Transaction, desk: Desk) -> None:
+    """An entry of its own: to look for the one that took it would read all of them, on the only writer."""
+    at = {(live.taxpayer, live.id): microseconds(new.made_at) for live, new in desk.replaced}
+    entries = [
+        (live.taxpayer, live.channel, live.month, live.id, -amount, -amount, at[live.taxpayer, live.id])
+        for live, amount in desk.released
+    ]
+    transaction.insert(sql.INSERT_QUOTA_ISSUE, entries)
+    transaction.many(sql.TAKE_NO_QUOTA, [(live.taxpayer, live.id) for live, _ in desk.released])
+    given = [(-amount, -amount, live.taxpayer, live.channel, live.month) for live, amount in desk.released]
     transaction.many(sql.BOOK_ISSUE, given)
 
 

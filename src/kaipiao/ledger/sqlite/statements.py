@@ -135,8 +135,6 @@ TAKEN_QUOTA = "SELECT quota FROM invoice WHERE taxpayer = ? AND id = ?"
 
 TAKE_NO_QUOTA = "UPDATE invoice SET quota = 0 WHERE taxpayer = ? AND id = ?"
 
-DROP_QUOTA_ISSUE = "DELETE FROM quota_entry WHERE taxpayer = ? AND kind = 'issue' AND invoice = ?"
-
 INSERT_QUOTA_ISSUE = """
 INSERT INTO quota_entry (taxpayer, channel, month, kind, invoice, asked, amount, at)
 VALUES (?, ?, ?, 'issue', ?, ?, ?, ?)
@@ -434,7 +432,7 @@ CONTRADICTIONS = {
     "an issued quota differs from its invoice": """
         SELECT e.taxpayer, e.invoice FROM quota_entry AS e
         LEFT JOIN invoice AS i ON i.taxpayer = e.taxpayer AND i.id = e.invoice
-        WHERE e.kind = 'issue' AND i.quota IS NOT e.amount
+        WHERE e.kind = 'issue' GROUP BY e.taxpayer, e.invoice HAVING max(i.quota) IS NOT sum(e.amount)
     """,
     "an attempt is in no upload": """
         SELECT a.taxpayer, a.invoice FROM attempt AS a
