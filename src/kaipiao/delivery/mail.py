@@ -53,6 +53,7 @@ class Mailbox:
             return later("timeout")
         except BaseException:
             call.cut()
+            await asyncio.wait({task}, timeout=1.0)
             raise
 
 

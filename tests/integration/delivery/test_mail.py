@@ -242,6 +242,9 @@ def test_a_server_that_hangs_or_talks_without_end_is_left_in_time(
         )  # fmt: skip
         verdict = await notifier_of("mail", settings, tmp_path, lambda path: path.read_text()).send(NOTICE)
         server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 5)  # the far side hangs up too
+        await asyncio.sleep(0.01)
         return verdict
 
     assert asyncio.run(run()) in (Verdict(Outcome.LATER, cause), Verdict(Outcome.LATER, "timeout"))
