@@ -173,18 +173,18 @@ def test_a_clock_that_leads_stops_issuing_with_the_reason_and_goes_on_when_it_is
 ) -> None:
     until(lambda: clock(here)["skew_ms"] == 0.0)
     assert sell(here, "right-before")[0] == 201
-    for server in servers[:2]:
+    for server in servers:
         server.ahead = 60.0
     until(lambda: bool(clock(here)["stops"]))
     status, answer = sell(here, "wrong")
     assert status == 503
     assert answer["code"] == "KP-ISSUE-04"
-    assert answer["sources"] == [f"ntp:{server.address}" for server in servers[:2]]
+    assert {f"ntp:{server.address}" for server in servers} <= set(answer["sources"])
     assert "60.0" in answer["detail"]
     assert {"clock.skewed", "alarm.clock"} <= set(kinds(here))
     told = kaipiao("clock", "-d", here.directory / "platform", cwd=here.directory)
     assert "停止开票" in told.out
-    assert f"✗ ntp:{servers[2].address}" in told.out
+    assert f"✓ ntp:{servers[2].address}" in told.out
     for server in servers:
         server.ahead = 0.0
     until(lambda: not clock(here)["stops"])

@@ -35,7 +35,6 @@ class IssuedView(BaseModel):
     total: str
     made_at: str
     seal: SealView
-    notice: str | None = Field(description=NOTICE)
     links: dict[str, str]
 
 
@@ -172,7 +171,6 @@ def issued_view(issued: Issued) -> IssuedView:
             digest=document.digest.hex(),
             value=document.seal.hex(),
         ),
-        notice=_notice(record.state),
         links={"self": link, "document": f"{link}/document", "seal": f"{link}/seal", "events": f"{link}/events"},
     )
 

@@ -39,6 +39,7 @@ ORDER BY 1, 2, 3, 4
 PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count", "token_revocation"}  # of the installation
 NOT_BUSINESS = {
     "request",
+    "checkpoint",
     "outage",
     "outage_watch",
     "migration",
@@ -48,6 +49,10 @@ NOT_BUSINESS = {
     "chain_head",
     "node",
     "shard_lock",
+    "alarm_desk",
+    "alarm",
+    "silence",
+    "message",
 } | PEOPLE
 
 

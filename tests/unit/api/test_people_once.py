@@ -33,6 +33,9 @@ TAKES = {
     "/v1/accounts/{account}:enable",
     "/v1/accounts/{account}:unlock",
     "/v1/accounts/{account}:reset-totp",
+    "/v1/alarms/{alarm}:acknowledge",
+    "/v1/silences",
+    "/v1/degradation",
 }
 
 

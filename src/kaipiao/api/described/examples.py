@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from kaipiao.invoice.notice import NOT_UPLOADED
 
 SALE: dict[str, object] = {
     "order": "A-1001",
@@ -48,7 +47,6 @@ ISSUED: dict[str, object] = {
     "total": "106.00",
     "made_at": _MADE_AT,
     "seal": {"algorithm": "SM2-SM3", "key_id": "seal-1", "digest": DIGEST, "value": _SIGNATURE},
-    "notice": NOT_UPLOADED.both,
     "links": {
         "self": _LINK,
         "document": f"{_LINK}/document",
