@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import base64
+import functools
 import json
 import os
 import subprocess
@@ -24,18 +27,41 @@ class Done:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+@functools.cache
+def forker() -> subprocess.Popen[str]:
+    """One for all tests of this process; it ends with it."""
+    words = [sys.executable, str(Path(__file__).with_name("forking.py"))]
+    environment = {**os.environ, "LANG": "zh_CN.UTF-8", "KAIPIAO_LANG": "zh"}
+    made = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    atexit.register(end, made)
+    return made
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    with process:
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 def kaipiao(
     *arguments: str | Path, cwd: Path, stdin: bytes = b"", language: str = "zh_CN.UTF-8", seconds: float = 90
 ) -> Done:
-    """Run the command and wait for it."""
+    """Run the command as a process of its own and wait for it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KAIPIAO", "LC_", "LANG"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "kaipiao.cli.main", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        env={**environment, "LANG": language, "NO_COLOR": "1"},
-        timeout=seconds,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    request = {
+        "arguments": [str(argument) for argument in arguments],
+        "cwd": str(cwd),
+        "environment": {**environment, "LANG": language, "NO_COLOR": "1"},
+        "stdin": base64.b64encode(stdin).decode(),
+        "seconds": seconds,
+    }
+    process = forker()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    done = json.loads(process.stdout.readline())
+    if done["code"] is None:
+        raise subprocess.TimeoutExpired("kaipiao", seconds)
+    out, err = (base64.b64decode(done[name]).decode() for name in ("out", "err"))
+    return Done(done["code"], out, err)

@@ -12,7 +12,7 @@ from kaipiao_lab.policies.rules import BASELINES, OURS
 
 def test_ours_files_every_sale_once_where_five_tries_leave_sales_unfiled(tmp_path: Path) -> None:
     dead = [rule for rule in BASELINES if rule.tries is not None]
-    day = replace(QUICK, sales=150, seconds=2 * 3600.0, speed=2500.0, patience=30.0)
+    day = replace(QUICK, sales=100, seconds=2 * 3600.0, speed=1500.0, patience=60.0)
     outcomes = matrix.matrix(tmp_path, day, dead)
     assert matrix.cut_of(outcomes) == []
     figures = {name: each.figures for name, each in outcomes.items()}
