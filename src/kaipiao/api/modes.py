@@ -27,7 +27,7 @@ from kaipiao.ledger.ids import IdMaker
 router = APIRouter(tags=["platform"])
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
 Steering = Annotated[Caller, Depends(caller_with(Permission.STEER))]
-UNKNOWN: Stated = (NotFound(Text("没有这条公告", "There is no such announcement"), code="KP-FIND-06"),)
+UNKNOWN: Stated = (NotFound(Text("没有这条公告", "There is no such announcement"), code="KP-FIND-09"),)
 AnnouncementId = Annotated[
     str,
     Path(
@@ -172,6 +172,8 @@ async def order(request: Request, caller: Steering) -> JSONResponse:
     elif not caller.may_act_for(ANY):
         raise NotFound(Text("没有这个纳税人", "There is no such taxpayer"), code="KP-FIND-02")
     wanted = [name for name in places if form.channel in (None, name)]
+    if not wanted:  # a channel of others: nothing would be done, and it would look done
+        raise _no_channel()
     await services.modes.order(form.taxpayer, wanted, form.mode, form.reason)
     return JSONResponse(await _modes(services, caller))
 

@@ -32,10 +32,10 @@ from kaipiao.language import Text
 
 router = APIRouter(prefix="/v1/outages", tags=["platform"])
 Operating = Annotated[Caller, Depends(caller_with(Permission.OPERATE))]
-UNKNOWN: Stated = (NotFound(Text("没有这次中断", "There is no such outage"), code="KP-FIND-04"),)
+UNKNOWN: Stated = (NotFound(Text("没有这次中断", "There is no such outage"), code="KP-FIND-10"),)
 NO_REPORT: Stated = (
     *UNKNOWN,
-    NotFound(Text("中断尚未结束，没有报告", "It is not closed yet: no report"), code="KP-FIND-05"),
+    NotFound(Text("中断尚未结束，没有报告", "It is not closed yet: no report"), code="KP-FIND-11"),
 )
 OutageId = Annotated[
     str,
@@ -172,7 +172,7 @@ async def _find(services: Services, given: str) -> Outage:
     number = int(given) if given.isascii() and given.isdigit() and len(given) <= 19 else 0
     row = await services.ledger.outage(number) if 0 < number <= LARGEST_POSITION else None
     if row is None:
-        raise NotFound(Text("没有这次中断", "There is no such outage"), code="KP-FIND-04")
+        raise NotFound(Text("没有这次中断", "There is no such outage"), code="KP-FIND-10")
     return outage_of(row)
 
 

@@ -63,7 +63,7 @@ def test_an_open_one_has_no_report_yet() -> None:
         await keep(p, an_outage())
         assert "report" not in (await ask(app, "/v1/outages/7")).json()["links"]
         answer = await ask(app, "/v1/outages/7/report")
-        assert (answer.status, answer.json()["code"]) == (404, "KP-FIND-05")
+        assert (answer.status, answer.json()["code"]) == (404, "KP-FIND-11")
 
     told(story)
 
@@ -81,7 +81,7 @@ def test_who_acts_for_some_taxpayers_sees_their_counts_only_and_no_report() -> N
             assert "907" not in html
             assert "900" not in html
             answer = await ask(app, "/v1/outages/7/report", taxpayers=(OTHER,))
-            assert (answer.status, answer.json()["code"]) == (404, "KP-FIND-04")
+            assert (answer.status, answer.json()["code"]) == (404, "KP-FIND-10")
             assert (await ask(app, "/v1/outages/7/report")).status == 200
 
     asyncio.run(run())
@@ -111,7 +111,7 @@ def test_an_id_that_is_none_is_not_found(given: str) -> None:
         for path in (f"/v1/outages/{given}", f"/v1/outages/{given}/report"):
             answer = await ask(app, path)
             assert answer.status == 404, answer.body
-            assert answer.json()["code"].startswith("KP-FIND-0")
+            assert answer.json()["code"].startswith("KP-FIND-10")
 
     told(story)
 
