@@ -66,9 +66,99 @@ class Mutant:
 
 
 COMPARED = "tests/unit/issuing/test_reconciliation.py::"
+CONTINUITY = "tests/unit/issuing/test_mode_controller.py::"
+MODES = "tests/unit/issuing/test_modes.py::"
+BUDGETS = "tests/unit/issuing/test_budgets.py::"
+DEMAND = "tests/unit/issuing/test_demand.py::"
 MONTH_END = "tests/unit/issuing/test_month_end.py::"
 
 MUTANTS = [
+    Mutant(
+        "what the operator halted is released by itself after a day",
+        "issuing/mode_inputs.py",
+        "if order.mode == AUTO and order.stamp.at < now - DAY]",
+        "if order.stamp.at < now - DAY]",
+        (
+            CONTINUITY
+            + "test_what_the_operator_halts_is_refused_with_his_words_until_he_releases_it_over_a_restart_too",
+        ),
+    ),
+    Mutant(
+        "the 48 hours go by the end of the quota",
+        "issuing/budgets.py",
+        "None if stock.debt is None else stock.debt + _seconds(budget)",
+        "None if stock.quota_until is None else stock.quota_until + _seconds(budget)",
+        (
+            CONTINUITY
+            + "test_48_hours_after_the_oldest_debt_issuing_stops_and_goes_on_when_it_is_settled_each_said_once",
+        ),
+    ),
+    Mutant(
+        "one channel's debt stops another",
+        "ledger/memory/continuity.py",
+        "if (place := (record.taxpayer, record.channel)) in places:",
+        "if (place := next(p for p in places if p[0] == record.taxpayer)):",
+        (CONTINUITY + "test_a_debt_on_a_channel_of_the_past_does_not_stop_the_channel_of_today",),
+    ),
+    Mutant(
+        "a change of the mode is written by every node",
+        "ledger/memory/continuity.py",
+        "if (known.version if known else 0) != version:",
+        "if (known.version if known else 0) < version:",
+        (
+            "tests/contract/ledger/test_contract_continuity.py::"
+            "test_of_nodes_that_worked_out_the_same_thing_one_writes_it_with_its_events[memory]",
+        ),
+    ),
+    Mutant(
+        "the end of an announcement is ignored",
+        "issuing/announcements.py",
+        "self.begin <= at and (self.end is None or at < self.end)",
+        "self.begin <= at",
+        (MODES + "test_planned_maintenance_begins_and_ends_by_the_clock_and_a_failure_when_it_is_over",),
+    ),
+    Mutant(
+        "what flaps is trusted as soon as what does not",
+        "issuing/mode_rules.py",
+        "return min(HOLD * float(2 ** max(0, openings - 1)), LONGEST_HOLD)",
+        "return HOLD if openings else HOLD",
+        (MODES + "test_what_flaps_is_distrusted_longer_each_time_and_never_for_ever",),
+    ),
+    Mutant(
+        "a month closes on the 14th",
+        "clock.py",
+        "datetime(year, month, 13, tzinfo=SHANGHAI)",
+        "datetime(year, month, 14, tzinfo=SHANGHAI)",
+        (BUDGETS + "test_debt_of_a_month_ends_at_the_13th_of_the_next_at_midnight_in_shanghai",),
+    ),
+    Mutant(
+        "a month closes on the 12th",
+        "clock.py",
+        "datetime(year, month, 13, tzinfo=SHANGHAI)",
+        "datetime(year, month, 12, tzinfo=SHANGHAI)",
+        (BUDGETS + "test_debt_of_a_month_ends_at_the_13th_of_the_next_at_midnight_in_shanghai",),
+    ),
+    Mutant(
+        "the percentile of the wrong hour",
+        "issuing/demand.py",
+        "found = [rate_from(counted, hour) for hour in coming]",
+        "found = [rate_from(counted, hour + HOUR) for hour in coming]",
+        (DEMAND + "test_an_hour_is_the_same_hour_in_shanghai_over_the_edges_of_months_and_years",),
+    ),
+    Mutant(
+        "cover goes on at the rate of the night",
+        "issuing/demand.py",
+        "return lasts(stock, [hour.invoices for hour in self.hours], self.gone)",
+        "return lasts(stock, [self.now.invoices], self.gone)",
+        (DEMAND + "test_at_night_cover_foresees_the_day",),
+    ),
+    Mutant(
+        "taxpayers who are not alike share their budgets",
+        "issuing/budgets.py",
+        "return taxpayer if taxpayer in self._named else None",
+        "return None",
+        (CONTINUITY + "test_a_budget_of_one_taxpayer_is_no_other_s",),
+    ),
     Mutant(
         "a request for a list is sent before it is written down",
         "issuing/reconciler.py",

@@ -67,3 +67,17 @@ def test_a_bureau_that_is_gone_changes_the_mode_and_stops_nothing_and_a_halt_sto
     assert channel()["mode"] == "halted", "nobody but the operator releases it"
     mode("--set", "auto", "--reason", "完毕")
     assert channel()["cause"] == "authority.failure" or channel()["cause"] == "breaker.open"
+
+    bench.restart_bureau()
+    assert channel()["cause"] == "authority.failure", "what was announced lasts until it is said to be over"
+    rows = [{"kind": "recovered", "text": "已恢复"}]
+    (bench.directory / "said.json").write_text(json.dumps(rows), "utf-8")
+    told = kaipiao("announce", "-d", place, "--file", "said.json", "--json", cwd=bench.directory)
+    assert json.loads(told.out)["kind"] == "recovered", told.err
+    back = until(lambda: (one := channel())["mode"] == "online" and one)
+    assert (back["cause"], back["deadline"], back["rule"]) == ("reached", None, None)
+    assert bench.wait_settled(60) == 0
+    (bench.directory / "broken.json").write_bytes(b"\xff{")
+    refused = kaipiao("announce", "-d", place, "--file", "broken.json", cwd=bench.directory)
+    assert refused.code == 1
+    assert "UTF-8" in refused.err

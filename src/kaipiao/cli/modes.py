@@ -98,7 +98,7 @@ def announce(
 
     if sum(given is not None for given in (kind, file, withdraw)) > 1:
         raise typer.BadParameter(say("--kind、--file、--withdraw 只能取其一", "one of --kind, --file, --withdraw"))
-    rows: list[dict[str, Any]] = [] if file is None else _rows(file)
+    rows: list[dict[str, Any]] = [] if file is None else announcements_of(file)
     if kind is not None:
         rows = [{"kind": kind, "from": begin, "until": until, "text": text, "channel": channel}]
     with platform_api(directory) as api:
@@ -123,17 +123,18 @@ def _body(fields: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
+def announcements_of(file: Path) -> list[dict[str, Any]]:
+    """Those of a JSON file in UTF-8 of 1 MiB at most. Raises `Malformed`."""
     from kaipiao.issuing.announcements import of_file
 
     with file.open("rb") as opened:
         content = opened.read(FILE_LIMIT + 1)
+    if len(content) > FILE_LIMIT:
+        raise Malformed(Text("公告文件过大", "The file of announcements is too large"))
     try:
         text = content.decode()
     except UnicodeDecodeError as broken:
         raise Malformed(Text("公告文件不是 UTF-8", "The file of announcements is not UTF-8")) from broken
-    if len(content) > FILE_LIMIT:
-        raise Malformed(Text("公告文件过大", "The file of announcements is too large"))
     return of_file(text)
 
 

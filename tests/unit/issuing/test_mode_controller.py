@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from bench import SELLER, Point, point
+from bench import OTHER, SELLER, Point, point
 
 from kaipiao.clock import ManualClock
 from kaipiao.errors import BudgetEnded, CannotIssue, Halted, NumbersExhausted
@@ -126,6 +126,10 @@ def test_what_the_operator_halts_is_refused_with_his_words_until_he_releases_it_
         assert isinstance(error, Halted)
         assert (error.facts["cause"], error.facts["reason"]) == ("operator", "核对")
         assert (await p.issue("A-1")).replayed, "what was issued is answered again"
+        p.clock.advance(25 * 3600)
+        for _ in range(2):
+            await modes.round()
+        assert isinstance(await refusal(p, "A-2"), Halted), "a day does not release it"
         gate = gate_on(MemoryLedger("n2", store=store))
         again = controller(p, gate, MemoryLedger("n2", store=store))
         await again.open()
@@ -218,3 +222,45 @@ def test_a_debt_on_a_channel_of_the_past_does_not_stop_the_channel_of_today() ->
         assert cover.bounds["upload_window"] == pytest.approx(48, abs=0.1)
 
     in_time(story)
+
+
+def test_a_budget_of_one_taxpayer_is_no_other_s() -> None:
+    """Both owe the same; the table gives one of them a day."""
+
+    async def run() -> None:
+        row = f'''dated = 2026-11-24
+source = "own"
+[[budget]]
+channel = "*"
+invoice = "any"
+taxpayer = "{OTHER}"
+bound = "upload_window"
+limit = 86400
+action = "stop"
+zh = "一天"
+en = "a day"
+'''
+        ledger = MemoryLedger("n1")
+        gate = Gate(ledger, budgets.load((row, "own.toml")), {"pretend": "leqi"})
+        p = await point(ledger, gate=gate, sellers=(SELLER, OTHER))
+        modes = ModeController(
+            ledger,
+            gate,
+            {"pretend": p.bureau.capabilities},
+            lambda: {"pretend": {"https://pretend"}},
+            [PLACE, (OTHER, "pretend")],
+            p.clock,
+            holds=p.shards.holds,
+            quota_until=lambda taxpayer, channel: None,
+        )
+        await modes.open()
+        made = [(await p.issue("A-1", by=seller)).record for seller in (SELLER, OTHER)]
+        for record in made:  # to the microsecond
+            ledger.store.keep(replace(record, made_at=made[0].made_at))
+        p.clock.advance(25 * 3600)
+        await modes.round()
+        assert modes.state(*PLACE).mode is Mode.ONLINE
+        assert modes.state(OTHER, "pretend").cause == "budget.upload_window"
+        assert {e.taxpayer for e in ledger.store.events if e.kind == "budget.ended"} == {OTHER}
+
+    asyncio.run(run())
