@@ -17,6 +17,7 @@ from kaipiao.issuing.demand import LAST_HOUR, WEEK, WEEKS, demand_of
 from kaipiao.ledger.continuity import HOUR, whole_hour
 from kaipiao.ledger.port import Ledger
 
+FORESEEN = 72  # hours: longer than the 48 h that bind at the latest
 SETTLED = timedelta(minutes=5)  # after an hour, until nothing of it is on its way into the ledger any more
 
 
@@ -43,7 +44,7 @@ async def cover_of(ledger: Ledger, taxpayer: str, channel: str, capabilities: Ca
     now = clock.now()
     counts = await ledger.number_counts(taxpayer, channel, year_of(now))
     quota = await ledger.quota(taxpayer, channel, month_of(now))
-    demand = await demand_of(ledger, taxpayer, now)
+    demand = await demand_of(ledger, taxpayer, now, FORESEEN)
     rate = demand.now
     left = counts.free + counts.leased
     bounds: dict[str, float | None] = {

@@ -19,6 +19,7 @@ from kaipiao.ledger.port import Ledger
 
 WEEKS = 4
 WEEK = timedelta(days=7)
+BACK = tuple(WEEK * n for n in range(1, WEEKS + 1))
 HOURS = WEEK // HOUR
 FOUR_WEEKS, LAST_HOUR = "four_weeks", "last_hour"
 N = TypeVar("N", int, Decimal)
@@ -36,8 +37,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The rates of this hour and of the coming ones, a week, after which it is the same again. `gone`: how much of this hour is
-    over, 0 <= gone < 1."""
+    """The rates of this hour and of the coming ones, after which it is the same again. `gone`: how much of this hour is over,
+    0 <= gone < 1."""
 
     hours: tuple[Rate, ...]
     gone: float
@@ -60,11 +61,12 @@ class Demand:
         return ceil(invoices), Decimal(str(quota)).quantize(Decimal("0.01"))
 
 
-async def demand_of(ledger: Ledger, taxpayer: str, now: datetime) -> Demand:
-    """By four weeks of counted hours and the invoices of the last one."""
+async def demand_of(ledger: Ledger, taxpayer: str, now: datetime, hours: int = HOURS) -> Demand:
+    """By four weeks of counted hours and the invoices of the last one. `hours`: so many to come, a week at most; whole days,
+    so that the same again begins at the same time of the day."""
     this_hour = whole_hour(now)
-    coming = [this_hour + HOUR * n for n in range(HOURS)]
-    counted = await ledger.hours(taxpayer, [hour - WEEK * n for hour in coming for n in range(1, WEEKS + 1)])
+    coming = [this_hour + HOUR * n for n in range(hours)]
+    counted = await ledger.hours(taxpayer, [hour - back for hour in coming for back in BACK])
     issued, amount = await ledger.issued_since(taxpayer, now - HOUR)
     last = Rate(issued, amount, LAST_HOUR, 1)
     return Demand(rates({total.hour: total for total in counted}, coming, last), (now - this_hour) / HOUR)
@@ -85,7 +87,7 @@ def rates(counted: Mapping[datetime, HourTotal], coming: Sequence[datetime], las
 def rate_from(counted: Mapping[datetime, HourTotal], hour: datetime) -> Rate | None:
     """The 90th percentile of each, by nearest rank, over those of the four weeks before that were counted, an hour without
     sales being 0; None where none was."""
-    samples = [counted[hour - WEEK * n] for n in range(1, WEEKS + 1) if hour - WEEK * n in counted]
+    samples = [one for back in BACK if (one := counted.get(hour - back)) is not None]
     invoices = percentile([sample.invoices for sample in samples])
     quota = percentile([sample.quota for sample in samples])
     if invoices is None or quota is None:
