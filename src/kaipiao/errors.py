@@ -195,8 +195,6 @@ class OrderCancelled(InputRefused):
     status = 409
 
 
-class OrderAmbiguous(InputRefused):
-    """Several taxpayers of the caller have an order of this key. Nothing was done."""
 class OrderNotReplaceable(InputRefused):
     """Only what is finally not held by the bureau gets a successor. `facts`: `number`, `state`."""
 
@@ -222,9 +220,9 @@ class RepairRefused(InputRefused):
     resend = Resend.AFTER_CHANGE
     status = 409
 
+
 class OrderAmbiguous(InputRefused):
     """Several taxpayers of the caller have an order of this key. Nothing was done."""
-
 
     code = "KP-ORDER-04"
     title = Text("几个纳税人都有这个订单号", "Several taxpayers have an order of this key")
@@ -360,19 +358,6 @@ class NotFound(KaipiaoError):
     next_step = Text("请核对号码或订单号。", "Check the number or the order key.")
     resend = Resend.SAFE
     status = 404
-
-class MonthNotReady(KaipiaoError):
-    """A month cannot be confirmed (or opened again) now. Nothing was sent. `facts["fields"]`: everything that stands in the way."""
-
-    code = "KP-MONTH-01"
-    title = Text("月份现在不能确认或取消确认", "The month cannot be confirmed or opened again now")
-    next_step = Text(
-        "逐项处理 fields 所列：kaipiao month 显示两边的数字，kaipiao reconcile 重新核对。",
-        "Settle what `fields` lists: `kaipiao month` shows both sides, `kaipiao reconcile` compares them again.",
-    )
-    resend = Resend.AFTER_CHANGE
-    status = 409
-
 
 
 class MonthNotReady(KaipiaoError):

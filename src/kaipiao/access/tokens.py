@@ -49,7 +49,9 @@ class Permission(StrEnum):
 
 ROLES: dict[str, frozenset[Permission]] = {
     "issuer": frozenset({Permission.ISSUE, Permission.READ}),
-    "operator": frozenset({Permission.MONTHS, Permission.READ, Permission.OPERATE, Permission.STEER, Permission.REPAIR, Permission.ALARMS}),
+    "operator": frozenset(
+        {Permission.MONTHS, Permission.READ, Permission.OPERATE, Permission.STEER, Permission.REPAIR, Permission.ALARMS}
+    ),
     "auditor": frozenset({Permission.READ, Permission.AUDIT, Permission.SEE_ACCOUNTS}),
     "admin": frozenset(Permission) - {Permission.OWN},
 }

@@ -59,7 +59,9 @@ class InvoiceView(BaseModel):
     problem_code: str | None
     problem: str | None
     notice: str | None = Field(description=NOTICE)
-    replaces: str | None = Field(default=None, description="它替换的发票号码 / the number of the invoice that it replaces")
+    replaces: str | None = Field(
+        default=None, description="它替换的发票号码 / the number of the invoice that it replaces"
+    )
     replaced_by: str | None = Field(default=None, description="替换它的发票号码 / the number of its successor")
     id: str
 

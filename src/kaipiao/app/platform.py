@@ -345,7 +345,17 @@ class Platform:
         sellers = [t.tax_number for t in self.settings.taxpayer]
         certificates = Certificates(self._certificate_files)
         certificates.seconds_left()  # what is about to expire is in the log from the start on
-        return Figures(self.metrics, self.ledger, sellers, self._cover, ready, self.clock, certificates, build, self.modes.by_channel)
+        return Figures(
+            self.metrics,
+            self.ledger,
+            sellers,
+            self._cover,
+            ready,
+            self.clock,
+            certificates,
+            build,
+            self.modes.by_channel,
+        )
 
     def _certificate_files(self) -> Iterator[CertificateFile]:
         for name, channel in self.settings.channel.items():

@@ -32,7 +32,9 @@ class Policy:
     supply_idle: float = 30.0
     standing_seconds: float = 86400.0  # qualification is refreshed every 24 h (business rule 4.7)
     refused_seconds: float = 600.0  # sooner while it forbids issuing: it may have been put right
-    year_guard: float = 5.0  # around New Year no numbers are pulled, around the turn of a month no quota: the two clocks may differ
+    year_guard: float = (
+        5.0  # around New Year no numbers are pulled, around the turn of a month no quota: the two clocks may differ
+    )
     clock_back: float = 1.0  # how far the clock may step back before issuing refuses
     numbering_batch: int = 64  # accepted orders of one taxpayer that are numbered side by side
     numbering_crowd: int = 8  # callers under way at once, from which on numbering gives way to them

@@ -321,7 +321,9 @@ class Taxpayer:
     channels: tuple[str, ...]  # in order of preference
 
 
-class Ledger(AccountBooks, AlarmBooks, OutageBooks, RequestBooks, RevocationBooks, ContinuityBooks, MonthBooks, Protocol):
+class Ledger(
+    AccountBooks, AlarmBooks, OutageBooks, RequestBooks, RevocationBooks, ContinuityBooks, MonthBooks, Protocol
+):
     """The port; `AccountBooks` is its part about people, `AlarmBooks` about alarms, `OutageBooks` about outages, `RequestBooks` about requests with a key, `RevocationBooks` about
     revoked tokens, `ContinuityBooks` about modes, budgets and cover, `MonthBooks` about months. Adapters: memory, SQLite, PostgreSQL. All raise `LedgerFault` when they cannot do it, and `OutcomeUnknown` when a commit was sent and its fate is not known."""
 

@@ -17,7 +17,22 @@ from kaipiao.ledger.sqlite.migrations import statements as split
 
 PEOPLE = {"tenant", "account", "session_end", "access_state", "login_count", "token_revocation"}  # of the installation
 ALARMS = {"alarm_desk", "alarm", "silence", "message"}  # of the installation: one may be about a taxpayer
-NOT_BUSINESS = {"request", "checkpoint", "outage", "outage_watch", "migration", "chain_tip", "chain_head", "node", "sqlite_stat1", "sqlite_stat4"} | PEOPLE | ALARMS
+NOT_BUSINESS = (
+    {
+        "request",
+        "checkpoint",
+        "outage",
+        "outage_watch",
+        "migration",
+        "chain_tip",
+        "chain_head",
+        "node",
+        "sqlite_stat1",
+        "sqlite_stat4",
+    }
+    | PEOPLE
+    | ALARMS
+)
 Rows = list[tuple[str, str, str]]
 
 

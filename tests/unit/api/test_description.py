@@ -22,8 +22,8 @@ from described import PROBLEM, check_form, check_item, document_of, validate
 from fastapi import FastAPI
 from month_calls import month_answers
 from outage_stand import closed, keep
-from repair_calls import repair_answers
 from people_calls import answers as people_answers
+from repair_calls import repair_answers
 from test_alarms_api import alarm_answers
 from test_modes_api import mode_answers
 
@@ -202,7 +202,12 @@ def test_the_examples_have_the_very_form_of_what_the_running_application_answers
                     continue
                 name = f"{status} {where}"
                 if name not in real:
-                    target = where.partition(" ")[2].replace("{number}", number).replace("{outage}", "7").replace("{taxpayer}", SELLER)
+                    target = (
+                        where.partition(" ")[2]
+                        .replace("{number}", number)
+                        .replace("{outage}", "7")
+                        .replace("{taxpayer}", SELLER)
+                    )
                     real[name] = await call(app, "GET", target, token=token())
                 assert real[name].status == int(status), name
                 (shown,) = examples_of(response["content"]["application/json"])

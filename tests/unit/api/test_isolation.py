@@ -77,12 +77,20 @@ APART = {
     "POST /v1/alarm-channels/{channel}:test": "test_alarms_api.py::test_only_who_may_act_for_all_tries_a_channel",
 }
 FINDING_OF_B = FindingRow(OTHER, "pretend", "2026-11", "different", "7", "only-of-b", {"total": TOTAL}, {}, 1, START)
-TOLD_TO_ALL = {"/healthz", "/v1/announcements", "/readyz", "/v1/outages", "/v1/audit"}  # of the installation, about nobody
 MENDED = "test_repairs_api.py::test_nobody_replaces_or_mends_what_is_anothers"
 APART |= dict.fromkeys(
     ("POST /v1/invoices:replace", "GET /v1/repairs", "GET /v1/repairs/{number}", "POST /v1/repairs"), MENDED
-TOLD_TO_ALL = {"/healthz", "/v1/announcements", "/readyz", "/v1/audit", "/v1/clock", "/v1/dependencies", "/v1/degradation", "/v1/outages"}  # of the installation, about nobody
 )
+TOLD_TO_ALL = {
+    "/healthz",
+    "/v1/announcements",
+    "/readyz",
+    "/v1/audit",
+    "/v1/clock",
+    "/v1/dependencies",
+    "/v1/degradation",
+    "/v1/outages",
+}  # of the installation, about nobody
 TENANTS = {"tenant-a": (SELLER,), "tenant-b": (OTHER,)}
 A, B = (TOKENS.make("test", "admin", (), timedelta(hours=1), tenant=tenant) for tenant in TENANTS)
 
@@ -138,6 +146,7 @@ async def two(p: Point) -> Two:
     await p.ledger.save_taxpayers(
         [Taxpayer(SELLER, "tenant-a", "甲公司", ("pretend",)), Taxpayer(OTHER, "tenant-b", "乙公司", ("pretend",))]
     )
+    await p.ledger.save_month_book(MonthBook(OTHER, "pretend", "2026-11", 0, "{}"), [FINDING_OF_B])
     await alarm_of_b(p)
     app.state.alarms = AlarmDeeds(p.ledger, SystemClock(), sorts())  # the ends of silences below are of real time
     await p.ledger.save_month_book(MonthBook(OTHER, "pretend", "2026-11", 0, "{}"), [FINDING_OF_B])
@@ -200,7 +209,9 @@ BODIES: dict[str, list[dict[str, object]]] = {
     "/v1/accounts/{account}:role": [{"role": "auditor"}],
     "/v1/alarms/{alarm}:acknowledge": [{}],
     "/v1/mode": [{"mode": "auto", "reason": "r", "taxpayer": OTHER}],
-    "/v1/silences": [{"taxpayer": OTHER, "until": f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}", "reason": "r"}],
+    "/v1/silences": [
+        {"taxpayer": OTHER, "until": f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}", "reason": "r"}
+    ],
     "/v1/accounts/{account}:reset-password": [{}],
 }
 

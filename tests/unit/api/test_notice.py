@@ -39,6 +39,8 @@ def test_answers_carry_it_until_the_bureau_has_the_document() -> None:
         await p.run(3600)
         confirmed = (await call(app, "GET", where, token=token())).json()
         assert (confirmed["state"], confirmed["notice"]) == ("confirmed", None)
-        assert (await post(app, sale())).json() == issued  # R2: the same answer for ever, so it says nothing that passes
+        assert (
+            await post(app, sale())
+        ).json() == issued  # R2: the same answer for ever, so it says nothing that passes
 
     told(story)

@@ -89,10 +89,18 @@ MAY = {
     "issuer": {ISSUE, READ},
     "operator": {MONTHS, READ, OPERATE, STEER, ALARMS},
     "auditor": {READ, AUDIT, SEE},
-    "admin": {MONTHS, ISSUE, READ, OPERATE, STEER, ALARMS, AUDIT, SEE, MANAGE},  # not OWN: that takes a person who signed in
+    "admin": {
+        MONTHS,
+        ISSUE,
+        READ,
+        OPERATE,
+        STEER,
+        ALARMS,
+        AUDIT,
+        SEE,
+        MANAGE,
+    },  # not OWN: that takes a person who signed in
 }
-GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
-
 # The repair toolbox; a successor is issued, so that takes whoever may issue.
 REPAIR = Permission.REPAIR
 STEER = Permission.STEER
@@ -113,6 +121,8 @@ TABLE |= {
 }
 for _role in ("operator", "admin"):
     MAY[_role] |= {REPAIR, STEER}
+GUARDED = [(line, need) for line, need in TABLE.items() if need is not None]
+
 
 def declared() -> dict[str, set[Permission]]:
     found = [route for route in routes() if isinstance(route, APIRoute)]
@@ -134,7 +144,17 @@ def test_a_role_is_refused_at_every_route_that_is_not_its_own_and_nobody_comes_i
     async def story(app: object, p: object) -> None:
         for line, need in GUARDED:
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7", month="2026-11", announcement="7")
+            target = path.format(
+                number="26442000000000000001",
+                taxpayer="91440300MA5EXMPL17",
+                account="wang",
+                alarm="7",
+                silence="7",
+                channel="mail",
+                outage="7",
+                month="2026-11",
+                announcement="7",
+            )
             if need not in MAY[role]:
                 answer = await call(app, method, target, token=token(role))  # type: ignore[arg-type]
                 assert (answer.status, answer.json()["code"]) == (403, "KP-ACCESS-03"), line
@@ -147,7 +167,17 @@ def test_without_a_token_no_route_but_the_open_ones_answers() -> None:
         app.state.services.refusals.seconds_to_hold = lambda source: 0.0  # type: ignore[attr-defined]
         for line, need in TABLE.items():
             method, _, path = line.partition(" ")
-            target = path.format(number="26442000000000000001", taxpayer="91440300MA5EXMPL17", account="wang", alarm="7", silence="7", channel="mail", outage="7", month="2026-11", announcement="7")
+            target = path.format(
+                number="26442000000000000001",
+                taxpayer="91440300MA5EXMPL17",
+                account="wang",
+                alarm="7",
+                silence="7",
+                channel="mail",
+                outage="7",
+                month="2026-11",
+                announcement="7",
+            )
             answer = await call(app, method, target)  # type: ignore[arg-type]
             assert (answer.status == 401) == (need is not None), line
 

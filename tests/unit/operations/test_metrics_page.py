@@ -51,7 +51,9 @@ def watched(p: Point, sellers: tuple[str, ...] = (SELLER,)) -> FastAPI:
 
     certificates = Certificates(lambda: [CertificateFile("pretend", "ca", Path("/nowhere"))])
     build = {"version": "0", "node": "n1", "environment": "test"}
-    figures = Figures(metrics, p.ledger, sellers, cover, ready, p.clock, certificates, build, lambda: {"leqi": Mode.ONLINE})
+    figures = Figures(
+        metrics, p.ledger, sellers, cover, ready, p.clock, certificates, build, lambda: {"leqi": Mode.ONLINE}
+    )
     services = replace(application(p).state.services, scrape=Scrape(metrics, figures.families), taxpayers=sellers)
     return create(services)
 

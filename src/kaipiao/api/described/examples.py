@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-
 SALE: dict[str, object] = {
     "order": "A-1001",
     "seller": "91110000MAKP00001M",
