@@ -24,6 +24,7 @@ from kaipiao.api.people.parts import people_over
 from kaipiao.api.sales import batch, check, invoices, later, succession
 from kaipiao.api.sales.short_way import SalesDoor
 from kaipiao.api.services import Services
+from kaipiao.operations import catalogue
 from kaipiao.operations.alarms.deeds import AlarmDeeds
 from kaipiao.operations.alarms.sorts import sorts
 from kaipiao.operations.watched_requests import WatchedRequests
@@ -85,6 +86,7 @@ def create(services: Services, deprecated: Mapping[str, Deprecation] | None = No
         app.include_router(router)
     problems.install(app)
     tell(services.admission, services.scrape.metrics)
+    services.scrape.metrics.gauges[catalogue.DEGRADATION] = lambda: int(services.degradation.level)
     app.front = _front(app, going, services)
     app.openapi = lambda: _openapi(app, going)  # type: ignore[method-assign]
     return app

@@ -100,7 +100,6 @@ class Platform:
         self._fars: dict[str, FarSide] = {}
         self._admission = Admission(_bounds(settings.server))
         self._degradation = degradation_of(settings.degrade, self._admission, self.ledger, settings.node)
-        self.metrics.gauges[catalogue.DEGRADATION] = lambda: int(self._degradation.level)
         self._opened = AsyncExitStack()
         self._side_loops: list[Loop] = []
         self._notifiers: dict[str, Notifier] = {}
