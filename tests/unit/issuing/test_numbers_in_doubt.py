@@ -242,8 +242,8 @@ def test_made_before_midnight_and_stored_after_it_number_quota_and_month_are_tho
 
 def test_quota_of_another_month_is_not_booked_as_this_ones() -> None:
     async def story() -> None:
-        clock = ManualClock(datetime(2026, 11, 30, 16, 0, 1, tzinfo=UTC))  # December in Shanghai
-        bureau = PretendBureau(clock, quota_month="2026-11")  # its clock is further behind than the guard around the turn knows
+        clock = ManualClock(datetime(2026, 11, 30, 16, 0, 10, tzinfo=UTC))  # December in Shanghai
+        bureau = PretendBureau(clock, quota_month="2026-11")  # further behind than the guard knows
         p = await point(bureau=bureau, clock=clock)
         with pytest.raises(QuotaExhausted):
             await p.issue("A")
