@@ -202,3 +202,8 @@ def _name(number: int) -> str:
 
 def _port(url: str) -> str:
     return url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[1]
+
+
+def third_of_the_month() -> str:
+    """A start far from month ends, so that a run at any date tests what it is about and not the calendar."""
+    return time.strftime("%Y-%m-03T09:00:00+08:00")

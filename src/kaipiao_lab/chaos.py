@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.bench import Bench, Sizes, third_of_the_month
 from kaipiao_lab.calls import at_once, calls
 from kaipiao_lab.postgresql import Server, new_server
 
@@ -106,7 +106,7 @@ def storm(
     """One run. Returns the last line, and how many invoices were not at their end when time was up."""
     database = server.url() if server is not None else None
     sizes = Sizes(
-        plan.speed, tills=6, seed=seed, start=_third_of_the_month(), nodes=nodes, database=database, policy=plan.policy
+        plan.speed, tills=6, seed=seed, start=third_of_the_month(), nodes=nodes, database=database, policy=plan.policy
     )
     bench = Bench(directory, sizes)
     end = time.monotonic() + plan.limit
@@ -150,11 +150,6 @@ def sound(result: dict[str, int], plan: Plan) -> bool:
     clean = not (result["lost"] or result["doubled"] or result["believed_wrong"] or result["unknown"])
     kills, acknowledged, confirmed = (result[name] for name in ("kills", "acknowledged", "confirmed"))
     return kills >= 2 * plan.kills and clean and confirmed >= acknowledged >= plan.sales * 0.95
-
-
-def _third_of_the_month() -> str:
-    """Far from month ends, so that a run at any date tests crashes and not the calendar."""
-    return time.strftime("%Y-%m-03T09:00:00+08:00")
 
 
 def _say(text: str) -> None:

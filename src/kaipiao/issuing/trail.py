@@ -5,6 +5,7 @@ What somebody asked for says who: the subject of the token of the call in hand. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import datetime
 
@@ -50,3 +51,7 @@ def alarm(record: InvoiceRecord, percent: int, at: datetime) -> EventDraft:
 
 def platform(kind: str, at: datetime, taxpayer: str | None = None, **data: str | int | bool | None) -> EventDraft:
     return EventDraft(kind, at, taxpayer, None, data)
+
+
+async def kept_nowhere(events: Sequence[EventDraft]) -> None:
+    """Of an installation without a trail: what happens is in the log alone."""

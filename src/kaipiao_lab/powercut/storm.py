@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaipiao_lab import auditor
-from kaipiao_lab.bench import Bench, Sizes
+from kaipiao_lab.bench import Bench, Sizes, third_of_the_month
 from kaipiao_lab.powercut.platform import CAREFUL, CARELESS, FailingPower
 from kaipiao_lab.powercut.restore import Remainder
 from kaipiao_lab.processes import NotStarted, wait_ready
@@ -64,7 +64,7 @@ class Cutter:
 
 def storm(directory: Path, plan: Plan, cuts: int, seed: int, care: str) -> tuple[Cutter, auditor.Findings, int]:
     """One run. Returns what was cut, what the books say, and how many invoices were not at their end when time was up."""
-    bench = Bench(directory, Sizes(SPEED, tills=6, seed=seed, start=_third_of_the_month(), power=care))
+    bench = Bench(directory, Sizes(SPEED, tills=6, seed=seed, start=third_of_the_month(), power=care))
     end = time.monotonic() + plan.limit
     left = -1
     try:
@@ -121,11 +121,6 @@ def result_of(directory: Path, plan: Plan, seed: int) -> tuple[dict[str, int], b
     seen_waiting = cutter.waiting > 0 or plan.cuts < ENOUGH
     meant = cutter.cuts == plan.cuts and found.confirmed >= found.acknowledged > 0 and seen_waiting
     return result, clean and meant and seen.lost > 0
-
-
-def _third_of_the_month() -> str:
-    """Far from month ends, so that a run at any date tests power cuts and not the calendar."""
-    return time.strftime("%Y-%m-03T09:00:00+08:00")
 
 
 def _say(text: str) -> None:

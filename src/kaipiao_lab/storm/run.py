@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaipiao_lab.auditor import Findings
-from kaipiao_lab.bench import Sizes
+from kaipiao_lab.bench import Sizes, third_of_the_month
 from kaipiao_lab.chaos import faults
 from kaipiao_lab.postgresql import Server, new_server
 from kaipiao_lab.powercut.platform import CAREFUL
@@ -65,7 +65,7 @@ def storm(directory: Path, plan: Plan, seed: int, server: Server | None) -> Afte
         SPEED,
         tills=6,
         seed=seed,
-        start=_third_of_the_month(),
+        start=third_of_the_month(),
         nodes=nodes,
         database=database,
         policy=policy,
@@ -110,11 +110,6 @@ def sound(stands: list[Aftermath], plan: Plan) -> bool:
     clean = not (line["lost"] or line["doubled"] or line["believed_wrong"] or line["unknown"])
     ended = all(s.left == 0 and s.found.confirmed >= s.found.acknowledged > 0 and not s.refusals for s in stands)
     return clean and ended and all(s.happened.total() == plan.events and s.kills > 0 for s in stands)
-
-
-def _third_of_the_month() -> str:
-    """Far from month ends, so that a run at any date tests the storm and not the calendar."""
-    return time.strftime("%Y-%m-03T09:00:00+08:00")
 
 
 def _tell(name: str, aftermath: Aftermath) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from kaipiao.clock import SystemClock
+from kaipiao.issuing import trail
 from kaipiao.ledger.port import EventDraft
 from kaipiao.operations.degradation.ladder import Ladder, LadderRules, Level
 from kaipiao.operations.degradation.measures import Measure, measures_at
@@ -109,10 +110,6 @@ class Degradation:
         self._told = level
 
 
-async def _nowhere(events: Sequence[EventDraft]) -> None:
-    """Of an installation without a trail."""
-
-
 def undegraded() -> Degradation:
     """One that has nothing to do and never steps down."""
-    return Degradation(LadderRules(), Lighter(), lambda: 0, lambda: 0, _nowhere, "")
+    return Degradation(LadderRules(), Lighter(), lambda: 0, lambda: 0, trail.kept_nowhere, "")

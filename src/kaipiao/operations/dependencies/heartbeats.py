@@ -107,10 +107,6 @@ class Heartbeats:
         )
 
 
-async def _nowhere(events: Sequence[EventDraft]) -> None:
-    """Nothing is ever told of no dependency."""
-
-
 def no_hearts() -> Heartbeats:
     """Of an installation that leans on nobody."""
-    return Heartbeats([], SystemClock(), _nowhere, "", 3600.0)
+    return Heartbeats([], SystemClock(), trail.kept_nowhere, "", 3600.0)
